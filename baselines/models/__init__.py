@@ -1,0 +1,1 @@
+"""Fusion models. One model, one module."""

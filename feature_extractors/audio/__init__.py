@@ -1,0 +1,1 @@
+"""Extractors that hear 16 kHz mono sound. One family, one module."""

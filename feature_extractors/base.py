@@ -1,0 +1,182 @@
+"""What every extractor is: a frozen configuration, facts, and `embed`, which turns a batch of inputs into rows.
+
+The engine decodes media, asks the face track for crops, plans batches, halves them when memory runs out, joins pieces,
+pools and writes. An extractor only says what it needs and computes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+
+from mertools.config import to_mapping
+
+Level = Literal["frame", "utterance"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class FaceCrops:
+    """Crops of one face over time.
+
+    Attributes:
+        pixels: ``(T, H, W, 3)`` uint8, RGB.
+        times_s: ``(T,)`` float64, presentation time of each frame in seconds from the clip's start.
+    """
+
+    pixels: np.ndarray
+    times_s: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of crops."""
+        return len(self.times_s)
+
+    def piece(self, start: int, stop: int) -> FaceCrops:
+        """Rows ``start:stop``."""
+        return FaceCrops(self.pixels[start:stop], self.times_s[start:stop])
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Sound of one clip: ``(N,)`` float32 in [-1, 1], mono, at `rate_hz` (16 kHz)."""
+
+    samples: np.ndarray
+    rate_hz: int = 16_000
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.samples)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate_hz
+
+
+Input = FaceCrops | Waveform | str
+I = TypeVar("I", FaceCrops, Waveform, str)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What an extractor returns for one input: ``values (T, D)`` float32 and ``times_s (T,)`` (NaN = no time)."""
+
+    values: np.ndarray
+    times_s: np.ndarray
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """Options of an extractor; every field changes numbers and is part of the fingerprint."""
+
+
+class TooShortError(Exception):
+    """Raised by `embed` for an input that is too short for the model; the clip's status becomes ``too_short``."""
+
+
+class Extractor(ABC, Generic[I]):
+    """Base of all extractors.
+
+    Class attributes are facts that hold for the whole family.
+
+    Attributes:
+        modality: which input it takes.
+        Config: dataclass of its options.
+        revision: raised by one whenever the numbers it makes change; part of the fingerprint.
+        utterance: ``mean`` if the utterance embedding is the mean of the frame rows; ``own`` if `embed` computes it
+            from the whole clip.
+        chunk_rows: an input longer than this is cut into consecutive pieces that are embedded independently and
+            joined (image models); None if the whole clip must be seen at once.
+        batch_cost: sum of `cost` that one call of `embed` may get; a single input above it goes alone.
+        torch_model: whether it runs on a device through torch (then `load` matters).
+    """
+
+    modality: ClassVar[Literal["face", "audio", "text"]]
+    Config: ClassVar[type[BaseConfig]] = BaseConfig
+    revision: ClassVar[int] = 1
+    utterance: ClassVar[Literal["mean", "own"]] = "mean"
+    chunk_rows: ClassVar[int | None] = None
+    batch_cost: ClassVar[float] = 1.0
+    torch_model: ClassVar[bool] = False
+
+    def __init__(self, name: str, config: Any, facts: Mapping[str, Any]) -> None:
+        self.name = name
+        self.config = config
+        self.facts = facts
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """D, known before any clip is read (from the configuration of the weights)."""
+
+    @property
+    def padding_invariant(self) -> bool:
+        """Whether inputs of different length may share a batch without changing each other's rows."""
+        return False
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that changes numbers, JSON-able: options and the hash of the weights."""
+        return to_mapping(self.config)
+
+    def load(self, device: str, precision: Precision) -> None:  # noqa: B027
+        """Bring weights to a device. Called once, before `embed`; extractors without weights ignore it.
+
+        Raises:
+            ExtractionError: if weights are missing or do not fit; the message says which file and where it was sought.
+        """
+
+    def cost(self, length: int) -> float:
+        """Cost of an input of `length` rows (face), samples (audio) or characters (text), in units of `batch_cost`."""
+        return 1.0
+
+    @abstractmethod
+    def embed(self, batch: Sequence[I], level: Level) -> list[Rows]:
+        """Embed a batch.
+
+        Args:
+            batch: inputs; of equal length unless `padding_invariant` (face pieces may always differ).
+            level: ``utterance`` is only asked of extractors whose `utterance` is ``own``; it wants one row per input.
+
+        Returns:
+            One `Rows` per input, in order.
+
+        Raises:
+            TooShortError: if the only input of the batch is too short.
+        """
+
+
+@dataclass(frozen=True)
+class FaceConfig(BaseConfig):
+    """Options common to face extractors.
+
+    Attributes:
+        crop: crop policy, a name from `feature_extractors.facetrack.crops`.
+        who: which face, a name from `feature_extractors.facetrack.who`.
+        fps: frames per second to keep; None keeps every frame.
+    """
+
+    crop: str = "aligned-112"
+    who: str = "largest"
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class TextConfig(BaseConfig):
+    """Options common to text extractors (the column is an option of the run and joins the fingerprint there)."""
+
+
+@dataclass(frozen=True)
+class WeightsConfig(BaseConfig):
+    """Options of extractors with weights.
+
+    Attributes:
+        weights: a local folder, or a hub id (looked up in the local cache only, unless `download`).
+        download: whether a hub id may be fetched.
+    """
+
+    weights: str = ""
+    download: bool = field(default=False, metadata={"recorded": False})

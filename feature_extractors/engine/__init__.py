@@ -1,0 +1,1 @@
+"""Runs extractors over a corpus: plan, decode, batch, embed, write."""

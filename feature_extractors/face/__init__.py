@@ -1,0 +1,1 @@
+"""Extractors that see crops of a face. One family, one module."""

@@ -1,0 +1,1 @@
+"""Networks that both embed and train."""

@@ -1,0 +1,1 @@
+"""Extractors that read a transcript. One family, one module."""

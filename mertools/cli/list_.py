@@ -1,0 +1,56 @@
+"""``mertools list``: what exists, whether it can be used here, and under which licence."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mertools.cli import Outcome
+from mertools.registry import Registry
+
+HELP = "what exists: extractors, models, tracks, corpora, metrics"
+
+THINGS = ("extractors", "models", "tracks", "corpora", "metrics")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("things", choices=THINGS)
+    parser.add_argument("pattern", nargs="?", default="*", help="wildcard, e.g. '*hubert*'")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """List the entries whose names match."""
+    found = [entry.as_json() for entry in registry(arguments.things).entries(arguments.pattern)]
+    width = max((len(entry["name"]) for entry in found), default=0)
+    lines = [
+        f"{entry['name']:<{width}}  {'' if entry['available'] else 'needs: ' + entry['install'] + '  '}"
+        f"{entry['summary']}  [{entry['licence']}]"
+        for entry in found
+    ]
+    if not lines:
+        lines = [f"no {arguments.things} match '{arguments.pattern}'"]
+    return Outcome(found, "\n".join(lines), exit_code=0 if found else 1)
+
+
+def registry(things: str) -> Registry[Any]:
+    """The registry behind a word of ``mertools list``."""
+    if things == "extractors":
+        from feature_extractors import EXTRACTORS
+
+        return EXTRACTORS
+    if things == "models":
+        from baselines import MODELS
+
+        return MODELS
+    if things == "tracks":
+        from mertools.tracks import TRACKS
+
+        return TRACKS
+    if things == "corpora":
+        from mertools.corpora import CORPORA
+
+        return CORPORA
+    from mertools.metrics import METRICS
+
+    return METRICS

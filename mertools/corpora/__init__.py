@@ -1,0 +1,1 @@
+"""Known corpora. One corpus, one module: its raw layout to a `Corpus`."""

@@ -1,0 +1,1 @@
+"""Challenge tracks as data. One edition, one module."""

@@ -1,0 +1,1 @@
+"""Predictions in, a validated package and a score out."""
