@@ -122,7 +122,7 @@ class Extractor(ABC, Generic[I]):
         """Everything that changes numbers, JSON-able: options and the hash of the weights."""
         return to_mapping(self.config)
 
-    def load(self, device: str, precision: Precision) -> None:  # noqa: B027
+    def load(self, device: str, precision: Precision) -> None:
         """Bring weights to a device. Called once, before `embed`; extractors without weights ignore it.
 
         Raises:

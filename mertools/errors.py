@@ -101,7 +101,7 @@ class MissingDependencyError(MerToolsError):
     """A package that an optional part needs is not installed; the hint is the install command."""
 
 
-class EnvironmentProblem(MerToolsError):
+class MachineError(MerToolsError):
     """The machine refuses: disk full, device absent, permission denied."""
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from mertools.errors import EnvironmentProblem
+from mertools.errors import MachineError
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; on success it is synced and takes the place of `path`.
 
     Raises:
-        EnvironmentProblem: if the disk is full or the folder may not be written; the old file stays as it was.
+        MachineError: if the disk is full or the folder may not be written; the old file stays as it was.
     """
     temporary = None
     try:
@@ -61,15 +61,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def disk_problem(error: OSError, path: Path) -> EnvironmentProblem:
+def disk_problem(error: OSError, path: Path) -> MachineError:
     """The error to raise for an `OSError` met while writing `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return EnvironmentProblem(
+        return MachineError(
             "MER-O002",
             f"the disk is full: {path} could not be written ({error.strerror}).",
             "Free space and run again; nothing reported done is lost.",
         )
-    return EnvironmentProblem(
+    return MachineError(
         "MER-O003", f"{path} could not be written: {error.strerror or error}.", "Check the folder and its permissions."
     )
 

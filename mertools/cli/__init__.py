@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mertools import __version__
-from mertools.errors import ConfigError, EnvironmentProblem, MerToolsError, did_you_mean
+from mertools.errors import ConfigError, MachineError, MerToolsError, did_you_mean
 from mertools.files import disk_problem
 
 FINE, NOT_FINE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -130,7 +130,7 @@ def _os_problem(error: OSError) -> MerToolsError:
 
     name = Path(str(error.filename or "a file"))
     if isinstance(error, FileNotFoundError):
-        return EnvironmentProblem("MER-O004", f"{name} does not exist.", "Check the path.")
+        return MachineError("MER-O004", f"{name} does not exist.", "Check the path.")
     return disk_problem(error, name)
 
 
