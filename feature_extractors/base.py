@@ -113,6 +113,10 @@ class Extractor(ABC, Generic[I]):
     def dim(self) -> int:
         """D, known before any clip is read (from the configuration of the weights)."""
 
+    def dim_at(self, level: Level) -> int:
+        """D at a level; the levels differ only where the utterance embedding is computed on its own (statistics)."""
+        return self.dim
+
     @property
     def padding_invariant(self) -> bool:
         """Whether inputs of different length may share a batch without changing each other's rows."""
