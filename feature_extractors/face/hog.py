@@ -145,7 +145,7 @@ def _block_norm(blocks: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _gradient_tables(orientations: int) -> tuple[np.ndarray, np.ndarray]:
-    """Direction bin and magnitude of the gradient (row, column), each in -255..255, at ``(row + 255) * 511 + column + 255``."""
+    """Direction bin and magnitude of every gradient of uint8; (row, column) is at (row + 255) * 511 + column + 255."""
     steps = np.arange(-255, 256, dtype=np.float64)
     row, column = steps[:, None], steps[None, :]
     angle = np.rad2deg(np.arctan2(row, column)) % 180.0
