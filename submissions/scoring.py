@@ -301,8 +301,8 @@ def _require_names(scorer: ReferenceScorer, predicted: Mapping[str, int], names:
     if missing:
         raise SubmissionError(
             "MER-S080",
-            f"{path} has no row for {len(missing)} of the {wanted} scored clips, first '{harmless(shown(missing[0]))}'; "
-            "the organisers' scorer stops.",
+            f"{path} has no row for {len(missing)} of the {wanted} scored clips, first "
+            f"'{harmless(shown(missing[0]))}'; the organisers' scorer stops.",
             "Predict every candidate.",
         )
 
