@@ -37,6 +37,9 @@ MIN_AGREEMENT = 0.6
 MIN_MEASURED = 0.7
 """Confidence of a measurement between key frames that is believed; MTCNN's own threshold of its last stage."""
 
+MIN_RECOVERED = 0.9
+"""Confidence of a measurement that recovers a face where a search between two sightings did not find it."""
+
 BOX_WEIGHT = 0.5
 """Share of a measurement's departure from the interpolation that moves the box; landmarks take all of it. Measured on
 real clips: boxes agree with frame-by-frame detection best at one half, landmarks at one."""
@@ -70,12 +73,16 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Gaps:
-    """Faces between searched frames, one per row: where, which, and the same face at the searched frames around."""
+    """Faces between two sightings, one per row: where, which, and the same face when it was seen before and after.
+
+    `missed` rows are of gaps in which a search did not find the face; only a measurement can vouch for them.
+    """
 
     position: np.ndarray
     before: np.ndarray
     after: np.ndarray
     track: np.ndarray
+    missed: np.ndarray
     start: Faces
     end: Faces
 
@@ -224,7 +231,9 @@ class FaceTracker:
         between = _mixed(gaps.start, gaps.end, gaps.share)
         if self.measure:
             between = self._corrected(window.small, gaps, between)
-        yield _Rows(window.index[gaps.position], gaps.track, between, np.zeros(len(gaps.track), bool))
+        there = np.flatnonzero(~gaps.missed | (between.confidence >= MIN_RECOVERED if self.measure else False))
+        frame, track = window.index[gaps.position[there]], gaps.track[there]
+        yield _Rows(frame, track, between.take(there), np.zeros(len(there), bool))
 
     def _corrected(self, small: np.ndarray, gaps: _Gaps, expected: Faces) -> Faces:
         """Interpolated faces moved by what the last stage measures.
@@ -277,19 +286,22 @@ def _disagreements(searched: dict[int, _Searched], scene: np.ndarray) -> set[int
 
 
 def _gaps(searched: dict[int, _Searched], scene: np.ndarray) -> _Gaps:
-    """Faces on the frames between neighbouring searched frames that both show them."""
-    order = sorted(searched)
-    numbers, starts, ends = [np.zeros((0, 4), np.int64)], [NO_FACES], [NO_FACES]
-    for a, b in pairwise(order):
-        if b - a < 2 or scene[a] != scene[b]:
-            continue
-        common, rows_a, rows_b = np.intersect1d(searched[a].track, searched[b].track, return_indices=True)
-        for position in range(a + 1, b):
-            numbers.append(np.stack([np.full(len(common), n) for n in (position, a, b)] + [common], axis=1))
-            starts.append(searched[a].faces.take(rows_a))
-            ends.append(searched[b].faces.take(rows_b))
-    position, before, after, track = np.concatenate(numbers).T
-    return _Gaps(position, before, after, track, _concatenated(starts), _concatenated(ends))
+    """Faces on the frames between two sightings of the same face in one shot."""
+    seen: dict[int, list[tuple[int, int]]] = {}
+    for position in sorted(searched):
+        for row, track in enumerate(searched[position].track.tolist()):
+            seen.setdefault(track, []).append((position, row))
+    numbers, starts, ends = [np.zeros((0, 5), np.int64)], [NO_FACES], [NO_FACES]
+    for track, sightings in seen.items():
+        for (a, row_a), (b, row_b) in pairwise(sightings):
+            if b - a < 2 or (scene[a : b + 1] != scene[a]).any():
+                continue
+            missed = any(position in searched for position in range(a + 1, b))
+            numbers.append(np.array([(position, a, b, track, missed) for position in range(a + 1, b)]))
+            starts.append(searched[a].faces.take([row_a] * (b - a - 1)))
+            ends.append(searched[b].faces.take([row_b] * (b - a - 1)))
+    position, before, after, track, missed = np.concatenate(numbers).T
+    return _Gaps(position, before, after, track, missed.astype(bool), _concatenated(starts), _concatenated(ends))
 
 
 def _mixed(a: Faces, b: Faces, share: np.ndarray) -> Faces:
