@@ -101,10 +101,9 @@ def predict_table(member: Member, table: Table, targets: Sequence[Target]) -> di
         Per target: probabilities ``(N, C)`` float64 that sum to 1, or values ``(N,)`` within the target's range.
     """
     batch = member.fitted.batch(table)
-    outputs: list[dict[str, torch.Tensor]] = []
+    starts = range(0, max(len(table), 1), EVALUATION_BATCH)
     with torch.inference_mode():
-        for start in range(0, max(len(table), 1), EVALUATION_BATCH):
-            outputs.append(member.model(batch.rows(slice(start, start + EVALUATION_BATCH))).heads)
+        outputs = [member.model(batch.rows(slice(start, start + EVALUATION_BATCH))).heads for start in starts]
     unseen = ~table.present.any(axis=1)
     found = {}
     for target in targets:

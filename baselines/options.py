@@ -27,8 +27,12 @@ class TrainOptions:
         allow_seen: train although an extractor was trained on clips that are scored here.
         seed: first seed; repeat r uses ``seed + r``.
         repeats: how often each fold is trained, with its own initialisation, order and dropout.
-        fold_seed: seed of the folds; None = `seed`. Likewise `selection_seed` (inner splits), `init_seed`, `order_seed`,
-            `dropout_seed`, which hold for every repeat if given.
+        fold_seed: seed of the folds; None = `seed`.
+        selection_seed: seed of the inner splits of every repeat; None = the repeat's seed. Likewise `init_seed`,
+            `order_seed` and `dropout_seed`.
+        init_seed: of the initial weights.
+        order_seed: of the order of clips.
+        dropout_seed: of dropout.
         selection: how the number of epochs is chosen: ``inner`` holds out a part of the training part of the fold
             (grouped likewise), takes the epoch with the lowest loss there, and trains anew on the whole training part
             for so many epochs; ``last`` trains `epochs` epochs.

@@ -237,9 +237,7 @@ def load_member(folder: Path, stem: str, design: Design) -> Member:
     return Member(facts["fold"], facts["seed"], facts["epochs"], tuple(facts["inner_losses"]), fitted, model.eval())
 
 
-def to_predictions(
-    names: tuple[str, ...], targets: tuple[Target, ...], found: Mapping[str, np.ndarray]
-) -> Predictions:
+def to_predictions(names: tuple[str, ...], targets: tuple[Target, ...], found: Mapping[str, np.ndarray]) -> Predictions:
     """Arrays per target as `Predictions`.
 
     The first class target gives the probabilities; further ones are columns of labels.
@@ -261,5 +259,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TrainingError("MER-T024", f"{path} cannot be read: {error}.", "Train again.") from None
     return document
-
-
