@@ -5,7 +5,6 @@ Everything is made on the spot and offline: `script` decides who says what and h
 The clips show that the road works. They say nothing about people, and no number measured on them does either.
 """
 
-
 from mertools.demo.raw import RawFolder, make_raw
 from mertools.demo.script import DemoSettings, Scene, write_script
 

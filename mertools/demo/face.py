@@ -27,12 +27,36 @@ REST = {"corners": -0.75, "width": -0.35, "open": -0.8}
 
 EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
     "neutral": {},
-    "angry": {"corners": -0.25, "width": -0.1, "open": -0.1, "brow_inner": -1.1, "brow_outer": -0.4, "knit": 1.0, "lids": -0.5},
+    "angry": {
+        "corners": -0.25,
+        "width": -0.1,
+        "open": -0.1,
+        "brow_inner": -1.1,
+        "brow_outer": -0.4,
+        "knit": 1.0,
+        "lids": -0.5,
+    },
     "happy": {"corners": 1.2, "width": 0.9, "open": 1.0, "brow_outer": 0.2, "lids": -0.3},
-    "sad": {"corners": -1.1, "width": -0.2, "open": 0.0, "brow_inner": 0.9, "brow_outer": -0.4, "knit": 0.4, "lids": -0.8},
-    "worried": {"corners": -0.5, "width": 0.8, "open": 0.7, "brow_inner": 1.0, "brow_outer": 0.1, "knit": 1.0, "lids": 0.15},
+    "sad": {
+        "corners": -1.1,
+        "width": -0.2,
+        "open": 0.0,
+        "brow_inner": 0.9,
+        "brow_outer": -0.4,
+        "knit": 0.4,
+        "lids": -0.8,
+    },
+    "worried": {
+        "corners": -0.5,
+        "width": 0.8,
+        "open": 0.7,
+        "brow_inner": 1.0,
+        "brow_outer": 0.1,
+        "knit": 1.0,
+        "lids": 0.15,
+    },
     "surprise": {"corners": -0.1, "width": -0.9, "open": 3.0, "brow_inner": 1.1, "brow_outer": 1.1, "lids": 0.45},
-}  # fmt: skip
+}
 """Full-blown expressions, as differences from `REST`."""
 
 
@@ -73,13 +97,17 @@ def _portrait(speaker: Speaker) -> np.ndarray:
 
 @cache
 def _photograph() -> np.ndarray:
-    from skimage.data import astronaut
+    from skimage import data
 
-    photo: np.ndarray = astronaut()[_TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE].astype(np.float32)
+    photo: np.ndarray = data.astronaut()[  # type: ignore[no-untyped-call]
+        _TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE
+    ].astype(np.float32)
     return photo
 
 
-def _actions(scene: Scene, envelope: np.ndarray, times_s: np.ndarray, draw: np.random.Generator) -> dict[str, np.ndarray]:
+def _actions(
+    scene: Scene, envelope: np.ndarray, times_s: np.ndarray, draw: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Each action over time, ``(T,)``: the expression rises, stays and fades, with a person's own manner in it."""
     onset_s = draw.uniform(0.1, 0.5)
     rise = 1 / (1 + np.exp(-(times_s - onset_s) / 0.09))
@@ -164,7 +192,8 @@ def _warp(actions: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
 
 
 _LIP_ROWS = np.array([0.0, 143.0, 148.2, 148.2, 154.0, 178.0, 206.0, 512.0])
-"""Rows that part when the mouth opens, from the top of the photograph to its bottom: lower edge of the upper lip, of the teeth (twice), lower lip, chin, collar."""
+"""Rows that part when the mouth opens, between top and bottom of the photograph: lower edge of the upper lip and of
+the teeth (twice), lower lip, chin, collar."""
 
 
 def _part_lips(moved: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray]:

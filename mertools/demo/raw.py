@@ -100,8 +100,8 @@ def _write_tables(raw: RawFolder) -> None:
     )
     write_text_atomically(
         raw.folder / "README.txt",
-        "Synthetic clips made by `mertools demo`: one public-domain photograph (NASA, shipped with scikit-image), warped,\n"
-        "with a synthetic voice. Nobody acted or felt anything here. No number measured on them is a result.\n",
+        "Synthetic clips made by `mertools demo`: one public-domain photograph (NASA, shipped with scikit-image),\n"
+        "warped, with a synthetic voice. Nobody acted or felt anything here. No number measured on them is a result.\n",
     )
 
 
@@ -133,14 +133,17 @@ def _write_clip(path: Path, scene: Scene, settings: DemoSettings) -> None:
 
 
 def _encode(out: io.BytesIO, frames: Iterable[np.ndarray], voice: Voice, settings: DemoSettings) -> None:
-    """H.264 and AAC in MP4; one thread, because the encoders' bytes depend on the number of threads."""
+    """H.264 and AAC in MP4, such that the same clip gives the same bytes.
+
+    x264's bytes depend on the number of threads and, with macroblock-tree rate control, on how memory happens to lie.
+    """
     import av
 
     with av.open(out, "w", format="mp4") as container:
         picture = container.add_stream("libx264", rate=settings.fps)
         picture.width = picture.height = settings.size
         picture.pix_fmt = "yuv420p"
-        picture.options = {"crf": "20", "preset": "veryfast", "threads": "1"}
+        picture.options = {"crf": "20", "preset": "veryfast", "x264-params": "threads=1:mbtree=0"}
         sound = container.add_stream("aac", rate=RATE_HZ, layout="mono")
         sound.bit_rate = 64_000
         for index, pixels in enumerate(frames):
@@ -164,4 +167,3 @@ def montage(raw: RawFolder, size: int, fps: int, at_s: float = 1.2) -> np.ndarra
             envelope = speak(scene).at_frames(n_frames, fps)
             *_, row[scene.emotion] = film(scene, envelope, size, fps)
     return np.vstack([np.hstack([row[e] for e in sorted(row)]) for _, row in sorted(rows.items())])
-

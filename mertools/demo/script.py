@@ -44,7 +44,7 @@ class DemoSettings:
         if not 1 <= self.test_speakers < self.speakers or self.takes < 1:
             raise ConfigError(
                 "MER-R101",
-                f"{self.speakers} speakers, {self.test_speakers} of them for the test, and {self.takes} takes make no corpus.",
+                f"{self.speakers} speakers, {self.test_speakers} for the test, and {self.takes} takes make no corpus.",
                 "Expected at least one speaker on each side and one take.",
             )
         if self.size < 96 or self.size % 2 or self.seconds < 0.8 or self.fps < 5:
@@ -141,7 +141,11 @@ _VOICES: Mapping[str, str] = {
     "surprise": "the voice leaps upwards",
 }
 _LINES: Mapping[str, tuple[str, ...]] = {
-    "neutral": ("The {thing} is on the second floor.", "We meet at {hour} as usual.", "I put the {thing} on the table."),
+    "neutral": (
+        "The {thing} is on the second floor.",
+        "We meet at {hour} as usual.",
+        "I put the {thing} on the table.",
+    ),
     "angry": ("How often must I say it about the {thing}!", "Stop it, it is {hour} already!", "Who broke the {thing}?"),
     "happy": ("The {thing} turned out so well!", "You came at {hour}, how lovely!", "I love the {thing}!"),
     "sad": ("The {thing} is gone for good.", "She left at {hour} and never wrote.", "Nothing is left of the {thing}."),
@@ -166,7 +170,8 @@ def write_script(settings: DemoSettings) -> tuple[Scene, ...]:
     speakers = [_speaker(index, settings) for index in range(settings.speakers)]
     cast = [(speaker, emotion) for speaker in speakers for emotion in MER_EMOTIONS for _ in range(settings.takes)]
     order = np.random.default_rng((settings.seed, 1)).permutation(len(cast))
-    return tuple(_scene(number, *cast[index], settings) for number, index in enumerate(order, start=1))
+    shuffled = [cast[index] for index in order]
+    return tuple(_scene(n, speaker, emotion, settings) for n, (speaker, emotion) in enumerate(shuffled, start=1))
 
 
 def _speaker(index: int, settings: DemoSettings) -> Speaker:

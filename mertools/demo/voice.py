@@ -48,11 +48,20 @@ MANNERS: Mapping[str, Manner] = {
     "angry": Manner(pitch=3.0, lively=1.6, rise=-1.0, loudness_db=7.0, tempo=1.25, tilt_db=4.0),
     "happy": Manner(pitch=5.0, lively=2.2, rise=0.0, loudness_db=3.0, tempo=1.15, tilt_db=1.5),
     "sad": Manner(pitch=-2.5, lively=0.45, rise=-3.0, loudness_db=-6.0, tempo=0.68, tilt_db=-3.5, breath=0.05),
-    "worried": Manner(pitch=2.0, lively=0.8, rise=-1.0, loudness_db=-2.5, tempo=1.1, tilt_db=-1.5, tremble=0.8, breath=0.04),
+    "worried": Manner(
+        pitch=2.0, lively=0.8, rise=-1.0, loudness_db=-2.5, tempo=1.1, tilt_db=-1.5, tremble=0.8, breath=0.04
+    ),
     "surprise": Manner(pitch=7.0, lively=1.8, rise=7.0, loudness_db=2.0, tempo=0.85, tilt_db=0.5),
-}  # fmt: skip
+}
 
-_VOWELS_HZ = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240), (490, 1350, 1690))
+_VOWELS_HZ = (
+    (730, 1090, 2440),
+    (530, 1840, 2480),
+    (270, 2290, 3010),
+    (570, 840, 2410),
+    (300, 870, 2240),
+    (490, 1350, 1690),
+)
 _WIDTHS_HZ = (90.0, 110.0, 160.0)
 _SYLLABLES_PER_S = 4.2
 _LEVEL = 0.06  # root mean square of a neutral voice
@@ -140,13 +149,20 @@ def _pitch(
     knots_s = np.concatenate([[0.0], starts_s + 0.06, [times_s[-1]]])
     semitones = manner.pitch + manner.rise * progress + np.interp(times_s, knots_s, accents)
     semitones += manner.tremble * np.sin(2 * np.pi * 7.0 * times_s + draw.uniform(0, 2 * np.pi))
-    jitter = np.interp(times_s, np.linspace(0, times_s[-1], len(times_s) // 160), draw.normal(0, 0.08, len(times_s) // 160))
+    jitter = np.interp(
+        times_s, np.linspace(0, times_s[-1], len(times_s) // 160), draw.normal(0, 0.08, len(times_s) // 160)
+    )
     f0_hz: np.ndarray = np.clip(scene.speaker.f0_hz * 2 ** ((semitones + jitter) / 12), 65, 620)
     return f0_hz
 
 
 def _harmonics(
-    scene: Scene, manner: Manner, f0_hz: np.ndarray, times_s: np.ndarray, starts_s: np.ndarray, draw: np.random.Generator
+    scene: Scene,
+    manner: Manner,
+    f0_hz: np.ndarray,
+    times_s: np.ndarray,
+    starts_s: np.ndarray,
+    draw: np.random.Generator,
 ) -> np.ndarray:
     """Sum of the harmonics of the pitch below 4 kHz, each as loud as tilt and formants make it."""
     step = 80  # formants move slowly: their gain is computed every 5 ms
