@@ -51,7 +51,7 @@ def parse_name_spec(text: str) -> NameSpec:
 
 
 def parse_name_specs(text: str | Sequence[str]) -> list[NameSpec]:
-    """Read a comma list (or a sequence) of name specs. A comma inside an option's value is kept unless a name follows it."""
+    """Read a comma list (or a sequence) of name specs. A comma in an option's value is kept unless a name follows."""
     parts = re.split(r",(?=\s*[a-z_]+/)", text) if isinstance(text, str) else list(text)
     specs = [parse_name_spec(part) for part in parts if part.strip()]
     if not specs:

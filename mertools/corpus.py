@@ -336,7 +336,8 @@ class Corpus:
             if clip.split not in known:
                 yield (
                     "MER-C008",
-                    f"row {row} ('{clip.name}'): split '{clip.split}' is not declared; splits: {', '.join(sorted(known))}",
+                    f"row {row} ('{clip.name}'): split '{clip.split}' is not declared; "
+                    f"splits: {', '.join(sorted(known))}",
                 )
 
     def _path_problems(self) -> Iterator[tuple[str, str]]:
@@ -419,7 +420,8 @@ def _read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
             if missing:
                 raise CorpusError(
                     "MER-C016",
-                    f"{path}, row 1: column {' and '.join(missing)} is missing; found: {', '.join(columns) or 'an empty file'}.",
+                    f"{path}, row 1: column {' and '.join(missing)} is missing; "
+                    f"found: {', '.join(columns) or 'an empty file'}.",
                     "Expected at least name, split and one of video, audio, text.",
                 )
             repeated = [c for c, n in Counter(columns).items() if n > 1]

@@ -1,7 +1,31 @@
-"""Label sets of the field, in the index order their challenges use."""
+"""Label sets of the field, in the index order their challenges use, and spellings that can only mean one label."""
 
 MER_EMOTIONS = ("neutral", "angry", "happy", "sad", "worried", "surprise")
 """The six MER labels, index 0..5 (MER2023-MER2026)."""
 
 MER_VALENCE_RANGE = (-5.0, 5.0)
 """Valence of MER2023, annotated in steps of 0.25."""
+
+MER_RESPELLINGS = {
+    "surprised": "surprise",
+    "suprise": "surprise",
+    "suprised": "surprise",
+    "surprize": "surprise",
+    "neutal": "neutral",
+    "netural": "neutral",
+    "nuetral": "neutral",
+    "anger": "angry",
+    "angery": "angry",
+    "happiness": "happy",
+    "hapy": "happy",
+    "sadness": "sad",
+    "worry": "worried",
+    "woried": "worried",
+    "worred": "worried",
+}
+"""Lower-case spellings seen in predictions (typing errors, nouns) and the one MER label each can mean."""
+
+NA_WORDS = frozenset(
+    ["#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", ""]
+)
+"""Cells (the empty one too) that the organisers' CSV reader, pandas with its defaults, takes for "not a number"."""

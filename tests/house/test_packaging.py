@@ -1,0 +1,94 @@
+"""The house: what the wheel holds, how light the import is, that error codes are unique to their problem."""
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from collections import defaultdict
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("mertools", "feature_extractors", "baselines", "submissions")
+
+
+def python_files() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+@pytest.mark.slow
+def test_wheel_holds_every_package_and_no_tests(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", tmp_path, ROOT],
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")}
+    assert tops == set(PACKAGES)
+    assert not [name for name in names if "test" in name.lower()]
+    assert "mertools/py.typed" in names
+    held = {name for name in names if name.endswith(".py")}
+    assert held == {path.relative_to(ROOT).as_posix() for path in python_files()}
+
+
+def test_setup_cfg_lists_every_package() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    listed = set(config["options"]["packages"].split())
+    assert listed == {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in python_files()}
+
+
+def test_importing_the_core_brings_neither_torch_nor_numpy() -> None:
+    code = "import sys, mertools; print(sorted({'torch', 'numpy', 'cv2', 'transformers'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert found.strip() == "[]"
+
+
+def test_help_of_every_verb_works_without_torch() -> None:
+    code = (
+        "import sys\nfrom mertools.cli import main, verbs\n"
+        "main(['--help'])\n"
+        "for verb in verbs():\n"
+        "    try:\n        main([verb, '--help'])\n"
+        "    except SystemExit as stop:\n        assert stop.code == 0, verb\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+
+
+def test_each_error_code_belongs_to_one_module() -> None:
+    homes = defaultdict(set)
+    for path in python_files():
+        for code in re.findall(r"MER-[A-Z]\d{3}", path.read_text(encoding="utf-8")):
+            homes[code].add(path.relative_to(ROOT).as_posix())
+    shared = {code: sorted(where) for code, where in homes.items() if len(where) > 1}
+    assert not shared, f"one code, one kind of problem, one module: {shared}"
+
+
+def test_no_module_is_longer_than_five_hundred_lines() -> None:
+    long = {
+        str(path.relative_to(ROOT)): n for path in python_files() if (n := len(path.read_text().splitlines())) > 500
+    }
+    assert not long
+
+
+def test_no_unsafe_loading_anywhere() -> None:
+    banned = {"pickle", "dill", "joblib", "marshal", "shelve"}
+    for path in python_files():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                assert not {alias.name.split(".")[0] for alias in node.names} & banned, path
+            if isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] not in banned, path
+            if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
+                assert (node.arg, node.value.value) not in {
+                    ("allow_pickle", True),
+                    ("weights_only", False),
+                    ("trust_remote_code", True),
+                    ("shell", True),
+                }, f"{path}:{node.value.lineno}"
