@@ -1,1 +1,1 @@
-"""Fusion models. One model, one module."""
+"""Models, one module each; a module registers its models when imported."""

@@ -1,0 +1,112 @@
+"""What is fitted on the training part of a fold and nothing else: scaling, components, value ranges, the prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from baselines.data import Table, is_annotated
+from baselines.models.base import Batch
+
+if TYPE_CHECKING:
+    from mertools.corpus import Target
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One space: subtract `mean`, divide by `scale`, project on `components`.
+
+    Attributes:
+        mean: ``(D,)`` float32.
+        scale: ``(D,)`` float32, positive.
+        components: ``(K, D)`` float32, rows orthonormal; ``(0, D)`` = no projection.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    components: np.ndarray
+
+    @property
+    def dim(self) -> int:
+        """Width of what comes out."""
+        return len(self.components) or len(self.mean)
+
+    def __call__(self, embeddings: np.ndarray) -> np.ndarray:
+        """``(N, D)`` -> ``(N, dim)`` float32."""
+        scaled = (embeddings - self.mean) / self.scale
+        return scaled @ self.components.T if len(self.components) else scaled
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The fitted state of one fold.
+
+    Attributes:
+        projections: one per space.
+        values: per value target mean and standard deviation of its annotations.
+        priors: per class target the relative frequency of each class, ``(C,)`` float64.
+    """
+
+    projections: tuple[Projection, ...]
+    values: Mapping[str, tuple[float, float]]
+    priors: Mapping[str, np.ndarray]
+
+    def batch(self, table: Table) -> Batch:
+        """Inputs of the network for a table."""
+        projected = tuple(torch.from_numpy(p(e)) for p, e in zip(self.projections, table.embeddings, strict=True))
+        return Batch(projected, torch.from_numpy(table.present))
+
+    def annotations(self, table: Table) -> dict[str, torch.Tensor]:
+        """Goals of the network: class indices (-1 = missing), values standardised (NaN = missing) float32."""
+        goals = {}
+        for target, column in table.annotations.items():
+            if target in self.values:
+                mean, scale = self.values[target]
+                column = ((column - mean) / scale).astype(np.float32)
+            goals[target] = torch.from_numpy(np.ascontiguousarray(column))
+        return goals
+
+
+def fit(table: Table, targets: Sequence[Target], *, standardise: bool, pca: int) -> Fitted:
+    """Fit on every clip of `table`, the training part.
+
+    Args:
+        table: the training part; masked rows and missing annotations do not count.
+        targets: targets of kinds classes and value.
+        standardise: whether dimensions are brought to mean 0 and variance 1.
+        pca: components kept per space; 0 = all dimensions.
+    """
+    projections = tuple(_projection(e[table.present[:, m]], standardise, pca) for m, e in enumerate(table.embeddings))
+    values, priors = {}, {}
+    for target in targets:
+        column = table.annotations[target.name]
+        known = column[is_annotated(column)]
+        if target.kind == "classes":
+            counts = np.bincount(known, minlength=len(target.classes)).astype(np.float64)
+            priors[target.name] = counts / max(counts.sum(), 1)
+        else:
+            scale = float(known.std()) if len(known) else 0.0
+            values[target.name] = (float(known.mean()) if len(known) else 0.0, scale or 1.0)
+    return Fitted(projections, values, priors)
+
+
+def _projection(rows: np.ndarray, standardise: bool, pca: int) -> Projection:
+    dim = rows.shape[1]
+    mean, scale = np.zeros(dim), np.ones(dim)
+    if len(rows) and (standardise or pca):
+        mean = rows.mean(axis=0, dtype=np.float64)
+    if len(rows) and standardise:
+        deviation = rows.std(axis=0, dtype=np.float64)
+        # A constant dimension says nothing; dividing rounding noise by its own size would turn it into data.
+        scale = np.where(deviation > 1e-6 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+    components = np.zeros((0, dim))
+    if pca and len(rows) > 1:
+        _, _, directions = np.linalg.svd((rows - mean) / scale, full_matrices=False)
+        components = directions[: min(pca, dim)]
+        largest = np.abs(components).argmax(axis=1)
+        components = components * np.sign(components[np.arange(len(components)), largest])[:, None]
+    return Projection(mean.astype(np.float32), scale.astype(np.float32), components.astype(np.float32))

@@ -1,0 +1,45 @@
+"""``attention``: encoders per space, raw attention scores over them, weighted sum (the MER2023-MER2026 baseline).
+
+Written for any number of spaces M ≥ 1; the reference has exactly three. As in the reference's code (not its paper) the
+scores pass no softmax.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from baselines import MODELS
+from baselines.models.base import Batch, FusionModel
+from baselines.models.layers import MLPEncoder, encode_present
+
+
+@MODELS.register(
+    "attention", level="utterance", summary="MLP encoder per space, attention scores without softmax, weighted sum"
+)
+class Attention(FusionModel):
+    """With H_m the encoding of space m: s = W · MLP([H_1; …; H_M]), fused = Σ_m s_m H_m.
+
+    A missing embedding contributes neither encoding nor score.
+    """
+
+    search_space: ClassVar = {"hidden_dim": (64, 128, 256), "dropout": (0.2, 0.3, 0.4, 0.5), "lr": (1e-3, 1e-4)}
+
+    @property
+    def fused_dim(self) -> int:
+        """F = h."""
+        return self.config.hidden_dim
+
+    def build(self) -> None:
+        """M encoders, the encoder of the scores, the scores."""
+        h, p, n_spaces = self.config.hidden_dim, self.config.dropout, len(self.dims)
+        self.encoders = nn.ModuleList(MLPEncoder(dim, h, p) for dim in self.dims)
+        self.attention = MLPEncoder(n_spaces * h, h, p)
+        self.scores = nn.Linear(h, n_spaces)
+
+    def fuse(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Weighted sum of encodings."""
+        H = encode_present(self.encoders, batch.embeddings, batch.present)  # (B, M, h)
+        s = self.scores(self.attention(H.flatten(1))) * batch.present  # (B, M)
+        return (s.unsqueeze(-1) * H).sum(dim=1), H.new_zeros(())

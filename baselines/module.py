@@ -1,0 +1,195 @@
+"""The Lightning module that trains one fusion model on tensors in memory.
+
+The module holds the whole training part; a training step gets positions of clips, not clips. A stacked population of
+models needs the same three things: a loss per member, an order per member, an optimiser made from `Optimisation`.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+from torch.nn import functional as F
+
+from baselines.models.base import Batch, FusionModel, Output
+from mertools.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Part:
+    """Inputs and goals of N clips, in memory.
+
+    Attributes:
+        batch: embeddings of all N clips.
+        goals: per target: class indices ``(N,)`` int64 (-1 = missing) or standardised values ``(N,)`` (NaN = missing).
+    """
+
+    batch: Batch
+    goals: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.batch)
+
+    def rows(self, index: Tensor) -> Part:
+        """Some of the clips."""
+        return Part(self.batch.rows(index), {target: goal[index] for target, goal in self.goals.items()})
+
+    def to(self, device: torch.device | str) -> Part:
+        """The same on another device."""
+        return Part(self.batch.to(device), {target: goal.to(device) for target, goal in self.goals.items()})
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How weights move: Adam's step size and L2 penalty, and the weight of values in the joint loss."""
+
+    lr: float
+    weight_decay: float
+    value_weight: float
+
+
+def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float) -> Tensor:
+    """Cross-entropy of each class target + `value_weight` × squared error of each value target + the auxiliary loss.
+
+    Each term is a mean over the clips that carry the annotation; a term without any is zero.
+    """
+    total = output.auxiliary
+    for target, logits in output.heads.items():
+        goal = goals[target]
+        if goal.dtype == torch.int64:
+            known = (goal >= 0).sum().clamp(min=1)
+            total = total + F.cross_entropy(logits, goal, ignore_index=-1, reduction="sum") / known
+        else:
+            present = ~goal.isnan()
+            error = torch.where(present, logits.squeeze(-1) - goal.nan_to_num(), 0.0)
+            total = total + value_weight * error.square().sum() / present.sum().clamp(min=1)
+    return total
+
+
+class FusionModule(L.LightningModule):
+    """One model, its training part and its loss."""
+
+    def __init__(self, model: FusionModel, part: Part, optimisation: Optimisation) -> None:
+        super().__init__()
+        self.model = model
+        self.part = part
+        self.optimisation = optimisation
+        self._total = torch.zeros(())
+
+    def loss(self, part: Part) -> Tensor:
+        """Joint loss of `part` in the module's present mode."""
+        return joint_loss(self.model(part.batch), part.goals, self.optimisation.value_weight)
+
+    def training_step(self, index: Tensor, _: int) -> Tensor:
+        """Joint loss of the clips at positions `index`."""
+        loss = self.loss(self.part.rows(index))
+        self._total = self._total + loss.detach()
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        """Begin a new sum of losses."""
+        self._total = torch.zeros((), device=self.device)
+
+    def on_train_epoch_end(self) -> None:
+        """Stop where the loss is no number.
+
+        Raises:
+            TrainingError: if the epoch's loss is NaN or infinite.
+        """
+        if not torch.isfinite(self._total):
+            raise TrainingError(
+                "MER-T013",
+                f"the loss became {self._total.item()} in epoch {self.current_epoch + 1}.",
+                f"Lower the step size (lr={self.optimisation.lr:g} now).",
+            )
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam, with all parameters in one fused step."""
+        return torch.optim.Adam(
+            self.model.parameters(), self.optimisation.lr, weight_decay=self.optimisation.weight_decay, fused=True
+        )
+
+    @torch.inference_mode()
+    def evaluate(self, part: Part) -> float:
+        """Joint loss of `part` without dropout."""
+        self.model.eval()
+        loss = float(self.loss(part))
+        self.model.train()
+        return loss
+
+
+class Order:
+    """Positions of N clips in shuffled batches, another order each epoch, from a generator of its own."""
+
+    def __init__(self, n_clips: int, batch_size: int, generator: torch.Generator) -> None:
+        self.n_clips = n_clips
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __len__(self) -> int:
+        """Batches per epoch."""
+        return -(-self.n_clips // self.batch_size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """One epoch."""
+        return iter(torch.randperm(self.n_clips, generator=self.generator).split(self.batch_size))
+
+
+class EpochSearch(Callback):
+    """Watches the loss of a held-out part and ends the training when it has not fallen for `patience` epochs.
+
+    Attributes:
+        losses: held-out loss after each epoch.
+    """
+
+    def __init__(self, held: Part, patience: int) -> None:
+        self.held = held
+        self.patience = patience
+        self.losses: list[float] = []
+
+    @property
+    def best_epochs(self) -> int:
+        """Number of epochs after which the held-out loss was lowest (the first of equals), counted from 1."""
+        return self.losses.index(min(self.losses)) + 1
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note the held-out loss."""
+        assert isinstance(pl_module, FusionModule)  # noqa: S101 - the callback is private to this module's training
+        self.losses.append(pl_module.evaluate(self.held))
+        trainer.should_stop = len(self.losses) - self.best_epochs >= self.patience
+
+
+def run_trainer(
+    module: FusionModule, order: Order, *, epochs: int, device: str, callbacks: list[Callback] | None = None
+) -> None:
+    """Train `module` for at most `epochs` epochs: no logger, no checkpoint, no progress bar, no word on the screen.
+
+    Raises:
+        KeyboardInterrupt: if the user stopped it (Lightning turns that into an exit of its own).
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer = L.Trainer(
+            accelerator="gpu" if device == "cuda" else "cpu",
+            devices=1,
+            max_epochs=epochs,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        try:
+            trainer.fit(module, order)
+        except SystemExit as stop:
+            if isinstance(stop.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise

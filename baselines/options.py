@@ -1,0 +1,161 @@
+"""Options of training, and how words of the command line find their place among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from baselines.models.base import FusionModel, config_fields
+from baselines.streams import Stream, Streams
+from mertools.config import from_mapping
+from mertools.errors import ConfigError, did_you_mean
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train; every field is recorded in the run's recipe.
+
+    Attributes:
+        store: folder of the embedding store; empty = ``CORPUS_DIR/store``.
+        folds: ``track`` (k folds inside the track's training splits), a number of folds, or a column of which one value
+            is left out at a time; empty = ``track`` if there is a track, else 5.
+        group: column whose values never stand on both sides of a fold, if the corpus has it; empty = none.
+        train_splits: splits to train on; empty = the track's, else all splits of role train and validation.
+        test_splits: splits to predict afterwards; empty = the track's, else all labelled splits of role test.
+        labels: ``candidates`` also predicts the splits of role candidate.
+        allow_seen: train although an extractor was trained on clips that are scored here.
+        seed: first seed; repeat r uses ``seed + r``.
+        repeats: how often each fold is trained, with its own initialisation, order and dropout.
+        fold_seed: seed of the folds; None = `seed`. Likewise `selection_seed` (inner splits), `init_seed`, `order_seed`,
+            `dropout_seed`, which hold for every repeat if given.
+        selection: how the number of epochs is chosen: ``inner`` holds out a part of the training part of the fold
+            (grouped likewise), takes the epoch with the lowest loss there, and trains anew on the whole training part
+            for so many epochs; ``last`` trains `epochs` epochs.
+        inner_share: size of the held-out part, as a share of the training part, in (0, 0.5].
+        epochs: most epochs.
+        patience: epochs without a better inner loss before the search for the epoch ends.
+        batch_size: clips per step.
+        lr: step size of Adam.
+        weight_decay: L2 penalty inside Adam, as the reference has it.
+        value_weight: weight of the squared error of standardised values beside the cross-entropy.
+        standardise: whether embeddings are standardised, dimension by dimension, on the training part.
+        pca: principal components kept per space, fitted on the training part; 0 = all dimensions.
+        threads: threads of torch on CPU; small networks are fastest with 1.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    store: str = ""
+    folds: str = ""
+    group: str = "speaker"
+    train_splits: tuple[str, ...] = ()
+    test_splits: tuple[str, ...] = ()
+    labels: Literal["known", "candidates"] = "known"
+    allow_seen: bool = False
+    seed: int = 0
+    repeats: int = 1
+    fold_seed: int | None = None
+    selection_seed: int | None = None
+    init_seed: int | None = None
+    order_seed: int | None = None
+    dropout_seed: int | None = None
+    selection: Literal["inner", "last"] = "inner"
+    inner_share: float = 0.2
+    epochs: int = 100
+    patience: int = 15
+    batch_size: int = 32
+    lr: float = 1e-3
+    weight_decay: float = 1e-4
+    value_weight: float = 1.0
+    standardise: bool = True
+    pca: int = 0
+    threads: int = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            ValueError: if a value is out of range (reported as a wrong option).
+        """
+        for name in ("repeats", "epochs", "patience", "batch_size", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca"):
+            if (getattr(self, name) or 0) < 0:
+                raise ValueError(f"{name} must not be negative")
+        if not 0 < self.inner_share <= 0.5:
+            raise ValueError("inner_share must lie in (0, 0.5]")
+        if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:
+            raise ValueError("lr must be positive, weight_decay and value_weight not negative")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One seed per repeat."""
+        return tuple(range(self.seed, self.seed + self.repeats))
+
+    def streams(self, seed: int) -> Streams:
+        """The random streams of the repeat with `seed`; folds are those of the first seed for every repeat."""
+        given: dict[Stream, int | None] = {
+            "fold": self.seed if self.fold_seed is None else self.fold_seed,
+            "selection": self.selection_seed,
+            "initialisation": self.init_seed,
+            "order": self.order_seed,
+            "dropout": self.dropout_seed,
+        }
+        return Streams(seed, {stream: s for stream, s in given.items() if s is not None})
+
+
+def split_options(
+    values: Mapping[str, Any], model: str, model_class: type[FusionModel]
+) -> tuple[TrainOptions, dict[str, Any]]:
+    """Tell options of training from options of the model.
+
+    Returns:
+        Options of training, and the complete configuration of the model as plain data.
+
+    Raises:
+        ConfigError: for a key that neither has, or a value of the wrong type or range.
+    """
+    of_training = [f.name for f in fields(TrainOptions)]
+    of_model = config_fields(model_class)
+    for key in values:
+        if key not in of_training and key not in of_model:
+            known = [*of_model, *of_training]
+            raise ConfigError(
+                "MER-T001",
+                f"neither training nor model {model} has an option '{key}'.{did_you_mean(key, known)}",
+                f"Options of {model}: {', '.join(of_model)}; of training: {', '.join(of_training)}.",
+            )
+    options = from_mapping(TrainOptions, {k: _listed(k, v) for k, v in values.items() if k in of_training}, "train")
+    config = from_mapping(model_class.Config, {k: v for k, v in values.items() if k in of_model}, f"model {model}")
+    return options, {f.name: getattr(config, f.name) for f in fields(config)}
+
+
+def parse_assignments(words: Sequence[str]) -> dict[str, str]:
+    """Read ``KEY=VALUE`` words.
+
+    Raises:
+        ConfigError: for a word without ``=`` or a key given twice.
+
+    Example:
+        >>> parse_assignments(["dropout=0.3", "lr=1e-3"])
+        {'dropout': '0.3', 'lr': '1e-3'}
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.isidentifier() or key in found:
+            raise ConfigError(
+                "MER-T002",
+                f"'{word}' " + ("repeats an option." if key in found else "is not KEY=VALUE."),
+                "Options of model and training come last, e.g. hidden_dim=64 dropout=0.3.",
+            )
+        found[key] = value
+    return found
+
+
+def _listed(key: str, value: Any) -> Any:
+    if key in ("train_splits", "test_splits") and isinstance(value, str):
+        return [part for part in value.split(",") if part]
+    return str(value) if key in ("store", "folds") and value is not None else value

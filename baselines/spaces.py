@@ -1,0 +1,142 @@
+"""From what a user types after ``--features`` to spaces of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mertools.config import NameSpec, canonical_json, parse_name_specs
+from mertools.errors import TrainingError, did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mertools.store import Space, Store
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input of a run: a space, with all that is needed to extract it again.
+
+    Attributes:
+        name: extractor.
+        fingerprint: of the space.
+        level: level of the space; ``frame`` is averaged over time.
+        dim: D.
+        typed: what the user typed.
+        revision: code revision of the extractor.
+        settings: everything that changes its numbers.
+        facts: what is recorded beside it (licence, corpora it was trained on, ...).
+    """
+
+    name: str
+    fingerprint: str
+    level: str
+    dim: int
+    typed: str
+    revision: int
+    settings: dict[str, Any]
+    facts: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """``NAME@FINGERPRINT``, which finds this space and no other."""
+        return f"{self.name}@{self.fingerprint}"
+
+
+def find_features(store: Store, words: str | Sequence[str], corpus_folder: Path) -> list[Feature]:
+    """The spaces that ``--features`` names.
+
+    At equal settings a space of level utterance comes before one of level frame, which serves where the family's rule
+    allows its mean.
+
+    Args:
+        store: where to look.
+        words: comma list, or one ``NAME[@FINGERPRINT][:key=value...]`` each.
+        corpus_folder: for the command in error messages.
+
+    Raises:
+        TrainingError: if a space is absent, or several match; the message lists what is there.
+    """
+    features = [_find(store, spec, corpus_folder) for spec in parse_name_specs(words)]
+    labels = [feature.label for feature in features]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise TrainingError("MER-T003", f"the space {label} is named twice.", "Name each space once.")
+    return features
+
+
+def _find(store: Store, spec: NameSpec, corpus_folder: Path) -> Feature:
+    spaces = [s for s in store.spaces() if s.level in ("utterance", "frame")]
+    named = [s for s in spaces if s.extractor == spec.name]
+    found = [s for s in named if s.fingerprint.startswith(spec.fingerprint) and _has(s, spec.options)]
+    if not found:
+        raise _absent(spec, spaces, named, corpus_folder)
+    usable = [s for s in found if s.level == "utterance" or s.spec.utterance == "mean"]
+    if not usable:
+        raise TrainingError(
+            "MER-T004",
+            f"{spec} is in the store at frame level only, and its utterance embedding is not the mean of its frames.",
+            f"Run: mertools extract {corpus_folder} --with {_typed(spec)}",
+        )
+    best = {_configuration(s): s for s in sorted(usable, key=lambda s: s.level == "utterance")}
+    if len(best) > 1:
+        raise TrainingError(
+            "MER-T005",
+            f"{spec} fits {len(best)} spaces:\n" + "\n".join(_described(s, list(best.values())) for s in best.values()),
+            f"Pick one, e.g. --features {spec.name}@{next(iter(best.values())).fingerprint}",
+        )
+    (space,) = best.values()
+    return feature_of(space, str(spec))
+
+
+def feature_of(space: Space, typed: str) -> Feature:
+    """What a run records of a space."""
+    return Feature(
+        space.extractor,
+        space.fingerprint,
+        space.level,
+        space.dim,
+        typed,
+        space.spec.revision,
+        dict(space.spec.settings),
+        dict(space.spec.facts),
+    )
+
+
+def _has(space: Space, options: dict[str, str]) -> bool:
+    known = {**space.spec.facts, **space.spec.settings}
+    return all(key in known and _text(known[key]) == value for key, value in options.items())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def _configuration(space: Space) -> str:
+    return canonical_json([space.spec.revision, dict(space.spec.settings)])
+
+
+def _typed(spec: NameSpec) -> str:
+    return str(NameSpec(spec.name, spec.options))
+
+
+def _described(space: Space, among: Sequence[Space]) -> str:
+    """One line: fingerprint, level and the settings in which the spaces differ."""
+    settings = [dict(s.spec.settings) | {"revision": s.spec.revision} for s in among]
+    keys = sorted({key for s in settings for key in s if any(other.get(key) != s[key] for other in settings)})
+    own = dict(space.spec.settings) | {"revision": space.spec.revision}
+    differing = ", ".join(f"{key}={_text(own.get(key))}" for key in keys)
+    return f"  {space.extractor}@{space.fingerprint}  {space.level}, {space.dim} dimensions  {differing}"
+
+
+def _absent(spec: NameSpec, spaces: list[Space], named: list[Space], corpus_folder: Path) -> TrainingError:
+    if named:
+        shown = "\n".join(_described(s, named) for s in named)
+        message = f"no space of {spec.name} fits '{spec}'; the store has:\n{shown}"
+    else:
+        names = sorted({s.extractor for s in spaces})
+        there = f"it has: {', '.join(names)}" if names else "it is empty"
+        message = f"the store has no embeddings of '{spec.name}'; {there}.{did_you_mean(spec.name, names)}"
+    return TrainingError("MER-T006", message, f"Run: mertools extract {corpus_folder} --with {_typed(spec)}")
