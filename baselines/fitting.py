@@ -17,7 +17,7 @@ from baselines.models.base import FusionModel
 from baselines.models.layers import seed_dropout
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
 from baselines.options import TrainOptions
-from baselines.protocol import inner_split
+from baselines.protocol import inner_splits
 from baselines.streams import Streams
 from mertools.errors import TrainingError
 
@@ -36,7 +36,7 @@ class Member:
         fold: number of the fold.
         seed: seed of the repeat.
         epochs: epochs it was trained for.
-        inner_losses: held-out loss after each epoch of the search for `epochs`; empty with ``selection=last``.
+        inner_losses: per search for `epochs`, the held-out loss after each epoch; empty with ``selection=last``.
         fitted: scaling and priors of the fold's training part.
         model: the network, in evaluation mode.
     """
@@ -44,7 +44,7 @@ class Member:
     fold: int
     seed: int
     epochs: int
-    inner_losses: tuple[float, ...]
+    inner_losses: tuple[tuple[float, ...], ...]
     fitted: Fitted
     model: FusionModel
 
@@ -69,8 +69,8 @@ def fit_member(
 ) -> Member:
     """Fit one member on `table`, the training part of a fold; nothing else is looked at.
 
-    With ``selection=inner`` a first training on a part of the training part finds the number of epochs, a second one
-    starts anew on all of it.
+    With ``selection=inner``, trainings on parts of the training part find the number of epochs, then one more starts anew
+    on all of it.
 
     Args:
         task: model, targets and options.
@@ -81,14 +81,28 @@ def fit_member(
         seed: seed of the repeat.
     """
     streams = task.options.streams(seed)
-    epochs, losses = task.options.epochs, ()
+    searches = []
     if task.options.selection == "inner":
-        inner, held = inner_split(task.options.inner_share, strata, groups, streams.numpy("selection", fold))
-        search = _search(task, table.rows(inner), table.rows(held), streams, fold)
-        epochs, losses = search.best_epochs, tuple(search.losses)
+        splits = inner_splits(task.options.inner_parts, strata, groups, streams.numpy("selection", fold))
+        searches = [
+            _search(task, table.rows(inner), table.rows(held), streams, fold)
+            for inner, held in splits[: task.options.inner_searches]
+        ]
+    epochs = typical_epochs([s.best_epochs for s in searches]) if searches else task.options.epochs
     fitted, module = _fitted_module(task, table, streams, fold)
     _train(task, module, streams, fold, epochs)
+    losses = tuple(tuple(s.losses) for s in searches)
     return Member(fold, seed, epochs, losses, fitted, module.model.cpu().eval())
+
+
+def typical_epochs(best: Sequence[int]) -> int:
+    """Geometric mean of the best numbers of epochs: they differ by factors, and one late optimum must not rule.
+
+    Example:
+        >>> typical_epochs([4, 9])
+        6
+    """
+    return max(1, round(float(np.exp(np.mean(np.log(best))))))
 
 
 def predict_table(member: Member, table: Table, targets: Sequence[Target]) -> dict[str, np.ndarray]:
@@ -101,10 +115,9 @@ def predict_table(member: Member, table: Table, targets: Sequence[Target]) -> di
         Per target: probabilities ``(N, C)`` float64 that sum to 1, or values ``(N,)`` within the target's range.
     """
     batch = member.fitted.batch(table)
-    outputs: list[dict[str, torch.Tensor]] = []
+    starts = range(0, max(len(table), 1), EVALUATION_BATCH)
     with torch.inference_mode():
-        for start in range(0, max(len(table), 1), EVALUATION_BATCH):
-            outputs.append(member.model(batch.rows(slice(start, start + EVALUATION_BATCH))).heads)
+        outputs = [member.model(batch.rows(slice(start, start + EVALUATION_BATCH))).heads for start in starts]
     unseen = ~table.present.any(axis=1)
     found = {}
     for target in targets:

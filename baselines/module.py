@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import lightning as L
 import torch
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy
 
 from baselines.models.base import Batch, FusionModel, Output
 from mertools.errors import TrainingError
@@ -65,7 +65,7 @@ def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float)
         goal = goals[target]
         if goal.dtype == torch.int64:
             known = (goal >= 0).sum().clamp(min=1)
-            total = total + F.cross_entropy(logits, goal, ignore_index=-1, reduction="sum") / known
+            total = total + cross_entropy(logits, goal, ignore_index=-1, reduction="sum") / known
         else:
             present = ~goal.isnan()
             error = torch.where(present, logits.squeeze(-1) - goal.nan_to_num(), 0.0)
@@ -73,7 +73,7 @@ def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float)
     return total
 
 
-class FusionModule(L.LightningModule):
+class FusionModule(LightningModule):
     """One model, its training part and its loss."""
 
     def __init__(self, model: FusionModel, part: Part, optimisation: Optimisation) -> None:
@@ -135,7 +135,7 @@ class Order:
 
     def __len__(self) -> int:
         """Batches per epoch."""
-        return -(-self.n_clips // self.batch_size)
+        return (self.n_clips + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
         """One epoch."""
@@ -159,7 +159,7 @@ class EpochSearch(Callback):
         """Number of epochs after which the held-out loss was lowest (the first of equals), counted from 1."""
         return self.losses.index(min(self.losses)) + 1
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the held-out loss."""
         assert isinstance(pl_module, FusionModule)  # noqa: S101 - the callback is private to this module's training
         self.losses.append(pl_module.evaluate(self.held))
@@ -177,7 +177,7 @@ def run_trainer(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer = L.Trainer(
+        trainer = Trainer(
             accelerator="gpu" if device == "cuda" else "cpu",
             devices=1,
             max_epochs=epochs,

@@ -27,12 +27,17 @@ class TrainOptions:
         allow_seen: train although an extractor was trained on clips that are scored here.
         seed: first seed; repeat r uses ``seed + r``.
         repeats: how often each fold is trained, with its own initialisation, order and dropout.
-        fold_seed: seed of the folds; None = `seed`. Likewise `selection_seed` (inner splits), `init_seed`, `order_seed`,
-            `dropout_seed`, which hold for every repeat if given.
+        fold_seed: seed of the folds; None = `seed`.
+        selection_seed: seed of the inner splits of every repeat; None = the repeat's seed. Likewise `init_seed`,
+            `order_seed` and `dropout_seed`.
+        init_seed: of the initial weights.
+        order_seed: of the order of clips.
+        dropout_seed: of dropout.
         selection: how the number of epochs is chosen: ``inner`` holds out a part of the training part of the fold
             (grouped likewise), takes the epoch with the lowest loss there, and trains anew on the whole training part
             for so many epochs; ``last`` trains `epochs` epochs.
-        inner_share: size of the held-out part, as a share of the training part, in (0, 0.5].
+        inner_parts: into how many parts the training part is dealt for that.
+        inner_searches: how many of these parts are held out in turn; the geometric mean of their best epochs counts.
         epochs: most epochs.
         patience: epochs without a better inner loss before the search for the epoch ends.
         batch_size: clips per step.
@@ -60,7 +65,8 @@ class TrainOptions:
     order_seed: int | None = None
     dropout_seed: int | None = None
     selection: Literal["inner", "last"] = "inner"
-    inner_share: float = 0.2
+    inner_parts: int = 5
+    inner_searches: int = 1
     epochs: int = 100
     patience: int = 15
     batch_size: int = 32
@@ -84,8 +90,8 @@ class TrainOptions:
         for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative")
-        if not 0 < self.inner_share <= 0.5:
-            raise ValueError("inner_share must lie in (0, 0.5]")
+        if not 1 <= self.inner_searches <= self.inner_parts or self.inner_parts < 2:
+            raise ValueError("inner_parts must be at least 2, inner_searches between 1 and inner_parts")
         if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:
             raise ValueError("lr must be positive, weight_decay and value_weight not negative")
 

@@ -55,9 +55,7 @@ def make_plan(corpus: Corpus, track: str | None, target: Sequence[str], options:
     targets = _targets(corpus, chosen, target)
     train_splits = options.train_splits or (chosen.train_splits if chosen else _of_role(corpus, "train", "validation"))
     clips = corpus.select(train_splits) if train_splits else ()
-    annotated = tuple(
-        clip for clip in clips if any(t.parse(clip.cells.get(t.name, "")) is not None for t in targets)
-    )
+    annotated = tuple(clip for clip in clips if any(t.parse(clip.cells.get(t.name, "")) is not None for t in targets))
     if not annotated:
         shown = ", ".join(train_splits) or "of role train or validation (there is none)"
         raise TrainingError(

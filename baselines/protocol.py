@@ -76,19 +76,19 @@ def leave_one_value_out(column: str, values: Sequence[str]) -> list[Fold]:
     return [Fold(value, np.flatnonzero(array != value), np.flatnonzero(array == value)) for value in distinct]
 
 
-def inner_split(
-    share: float, strata: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split a training part into a part to fit on and a part to choose the epoch on, grouped like the folds.
+def inner_splits(
+    n_parts: int, strata: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Ways to split a training part into a part to fit on and a part to choose the epoch on, grouped like the folds.
 
     Args:
-        share: size of the held-out part, as a share.
+        n_parts: into how many parts the clips are dealt; fewer if there are fewer groups.
         strata: ``(N,)`` of the training part.
         groups: ``(N,)`` of the training part; None = each clip by itself.
         rng: where the shuffling comes from.
 
     Returns:
-        Positions to fit on and positions held out, both ascending.
+        For each part in random order: positions to fit on and positions held out, both ascending.
 
     Raises:
         TrainingError: if the training part has a single group (or clip).
@@ -100,9 +100,9 @@ def inner_split(
             f"the training part of a fold has {count} group; an inner split to choose the epoch needs two.",
             "Use selection=last with epochs=N, or group= to group by nothing.",
         )
-    parts = _parts(min(round(1 / share), count), strata, groups, int(rng.integers(2**31 - 1)))
-    held = parts[int(rng.integers(len(parts)))]
-    return np.setdiff1d(np.arange(len(strata)), held), held
+    parts = _parts(min(n_parts, count), strata, groups, int(rng.integers(2**31 - 1)))
+    everyone = np.arange(len(strata))
+    return [(np.setdiff1d(everyone, parts[i]), parts[i]) for i in rng.permutation(len(parts))]
 
 
 def strata_of(column: np.ndarray, *, bins: int = 5) -> np.ndarray:

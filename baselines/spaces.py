@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from mertools.config import NameSpec, canonical_json, parse_name_specs
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mertools.store import Space, Store
+
+
+RUN_SETTINGS = ("precision", "tracker", "column", "origin")
+"""Settings of a space that come from the extraction, not from the extractor's own options."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,26 @@ class Feature:
     revision: int
     settings: dict[str, Any]
     facts: dict[str, Any]
+
+    def extractor_spec(self) -> str:
+        """``NAME[:key=value...]``, what ``mertools extract --with`` takes to make this space again.
+
+        Raises:
+            UnknownNameError: if there is no such extractor (its embeddings came from elsewhere).
+        """
+        from feature_extractors import EXTRACTORS
+
+        typed = parse_name_specs([self.typed])[0].options
+        known = {f.name for f in fields(EXTRACTORS.get(self.name).Config)}
+        options = {
+            key: _text(value)
+            for key, value in self.settings.items()
+            if key in known and key != "weights" and value is not None
+        }
+        weights = typed.get("weights") or self.facts.get("weights")
+        if weights:
+            options["weights"] = str(weights)
+        return str(NameSpec(self.name, options))
 
     @property
     def label(self) -> str:
@@ -70,7 +94,8 @@ def find_features(store: Store, words: str | Sequence[str], corpus_folder: Path)
 def _find(store: Store, spec: NameSpec, corpus_folder: Path) -> Feature:
     spaces = [s for s in store.spaces() if s.level in ("utterance", "frame")]
     named = [s for s in spaces if s.extractor == spec.name]
-    found = [s for s in named if s.fingerprint.startswith(spec.fingerprint) and _has(s, spec.options)]
+    options = _recorded(spec) if named else {}
+    found = [s for s in named if s.fingerprint.startswith(spec.fingerprint) and _has(s, options)]
     if not found:
         raise _absent(spec, spaces, named, corpus_folder)
     usable = [s for s in found if s.level == "utterance" or s.spec.utterance == "mean"]
@@ -105,9 +130,25 @@ def feature_of(space: Space, typed: str) -> Feature:
     )
 
 
-def _has(space: Space, options: dict[str, str]) -> bool:
+def _recorded(spec: NameSpec) -> dict[str, Any]:
+    """The options a user typed, as a space records them: numbers for text, the digest of weights for their folder.
+
+    Raises:
+        ConfigError: for an option that the extractor does not have.
+    """
+    from feature_extractors import EXTRACTORS, create_extractor
+
+    options: dict[str, Any] = dict(spec.options)
+    config = {key: value for key, value in options.items() if key not in RUN_SETTINGS}
+    if config and spec.name in EXTRACTORS:
+        settings = create_extractor(spec.name, **config).settings()
+        options |= {key: settings[key] for key in config if key in settings}
+    return options
+
+
+def _has(space: Space, options: dict[str, Any]) -> bool:
     known = {**space.spec.facts, **space.spec.settings}
-    return all(key in known and _text(known[key]) == value for key, value in options.items())
+    return all(key in known and _text(known[key]) == _text(value) for key, value in options.items())
 
 
 def _text(value: Any) -> str:

@@ -119,7 +119,9 @@ def fusion_model(name: str) -> type[FusionModel]:
     if isinstance(found, type) and issubclass(found, FusionModel) and found.level == "utterance":
         return found
     raise TrainingError(
-        "MER-T040", f"'{name}' does not fuse utterance embeddings, so it cannot be trained this way.", "See list models."
+        "MER-T040",
+        f"'{name}' does not fuse utterance embeddings, so it cannot be trained this way.",
+        "See list models.",
     )
 
 
@@ -127,8 +129,8 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
     """Read embeddings and annotations, and make folds.
 
     Raises:
-        TrainingError: if a space is absent or ambiguous, no clip has an embedding, folds cannot be made, or an extractor
-            was trained on these clips.
+        TrainingError: if a space is absent or ambiguous, no clip has an embedding, folds cannot be made, or an
+            extractor was trained on these clips.
     """
     with open_store(Path(options.store) if options.store else corpus.folder / "store", read_only=True) as store:
         spaces = tuple(find_features(store, features, corpus.folder))
@@ -227,9 +229,7 @@ def report(
         "fold_spread": _spread(by_fold),
         "per_fold": [
             {"fold": number, "left_out": fold.name, "n_clips": len(fold.test), "epochs": epochs, "metrics": scores}
-            for number, (fold, epochs, scores) in enumerate(
-                zip(material.folds, outcome.epochs, by_fold, strict=True)
-            )
+            for number, (fold, epochs, scores) in enumerate(zip(material.folds, outcome.epochs, by_fold, strict=True))
         ],
         "interval": {
             "metric": measures[0].label,

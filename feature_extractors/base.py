@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -92,7 +92,8 @@ class Extractor(ABC, Generic[I]):
         chunk_rows: an input longer than this is cut into consecutive pieces that are embedded independently and
             joined (image models); None if the whole clip must be seen at once.
         batch_cost: sum of `cost` that one call of `embed` may get; a single input above it goes alone.
-        torch_model: whether it runs on a device through torch (then `load` matters).
+        torch_model: whether it runs on a device through torch. Then `load` matters and clips share batches. Others get
+            one input at a time: they gain nothing from batches, and their rows never depend on a neighbour.
     """
 
     modality: ClassVar[Literal["face", "audio", "text"]]
@@ -113,14 +114,22 @@ class Extractor(ABC, Generic[I]):
     def dim(self) -> int:
         """D, known before any clip is read (from the configuration of the weights)."""
 
+    def dim_at(self, level: Level) -> int:
+        """D at a level; the levels differ only where the utterance embedding is computed on its own (statistics)."""
+        return self.dim
+
     @property
     def padding_invariant(self) -> bool:
         """Whether inputs of different length may share a batch without changing each other's rows."""
         return False
 
     def settings(self) -> dict[str, Any]:
-        """Everything that changes numbers, JSON-able: options and the hash of the weights."""
-        return to_mapping(self.config)
+        """Everything that changes numbers, JSON-able: options and the hash of the weights.
+
+        Options whose field has the metadata ``recorded: False`` change no numbers and are left out.
+        """
+        unrecorded = {f.name for f in fields(self.config) if not f.metadata.get("recorded", True)}
+        return {name: value for name, value in to_mapping(self.config).items() if name not in unrecorded}
 
     def load(self, device: str, precision: Precision) -> None:
         """Bring weights to a device. Called once, before `embed`; extractors without weights ignore it.
@@ -157,11 +166,13 @@ class FaceConfig(BaseConfig):
         crop: crop policy, a name from `feature_extractors.facetrack.crops`.
         who: which face, a name from `feature_extractors.facetrack.who`.
         fps: frames per second to keep; None keeps every frame.
+        folder: where a data set ships its crops; for the crop policy ``openface-folder``.
     """
 
     crop: str = "aligned-112"
     who: str = "largest"
     fps: float | None = None
+    folder: str = field(default="", metadata={"recorded": False})
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ MER_RESPELLINGS = {
 """Lower-case spellings seen in predictions (typing errors, nouns) and the one MER label each can mean."""
 
 NA_WORDS = frozenset(
-    ["#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", ""]
+    {
+        *("", "nan", "NaN", "-nan", "-NaN", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A"),
+        *("null", "NULL", "None", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"),
+    }
 )
 """Cells (the empty one too) that the organisers' CSV reader, pandas with its defaults, takes for "not a number"."""

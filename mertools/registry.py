@@ -69,12 +69,14 @@ class Registry(Generic[T]):
         packages: the packages whose modules register entries when imported; imported on first use.
         plural: the word of ``mertools list``; `kind` plus "s" unless given. It also names the entry-point group
             ``mertools.<plural>`` through which other distributions add modules.
+        listed: whether ``mertools list`` shows it; if not, the error for an unknown name lists all names.
     """
 
-    def __init__(self, kind: str, packages: str | tuple[str, ...], plural: str = "") -> None:
+    def __init__(self, kind: str, packages: str | tuple[str, ...], plural: str = "", *, listed: bool = True) -> None:
         self.kind = kind
         self.packages = (packages,) if isinstance(packages, str) else packages
         self.plural = plural or kind + "s"
+        self.listed = listed
         self._entries: dict[str, Entry[T]] = {}
         self._discovered = False
 
@@ -115,7 +117,9 @@ class Registry(Generic[T]):
             raise UnknownNameError(
                 "MER-K001",
                 f"there is no {self.kind} '{name}'.{did_you_mean(name, self._entries)}",
-                f"`mertools list {self.plural}` shows all {len(self._entries)}.",
+                f"`mertools list {self.plural}` shows all {len(self._entries)}."
+                if self.listed
+                else f"Expected one of: {', '.join(self.names())}.",
             )
         return self._entries[name]
 

@@ -1,1 +1,20 @@
 """Predictions in, a validated package and a score out."""
+
+from submissions.packaging import Mended, Receipt, mend, package
+from submissions.problems import InvalidSubmissionError, Problem, is_valid
+from submissions.scoring import Comparison, Score, score
+from submissions.validation import validate
+
+__all__ = [
+    "Comparison",
+    "InvalidSubmissionError",
+    "Mended",
+    "Problem",
+    "Receipt",
+    "Score",
+    "is_valid",
+    "mend",
+    "package",
+    "score",
+    "validate",
+]

@@ -54,8 +54,8 @@ def file_system_of(path: Path, mounts: list[str]) -> str:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` alone among the processes of this host; waits. A process that dies frees it."""
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock file `path` among the processes of this host, alone or `shared`; waits. Who dies frees it."""
     import fcntl
 
     try:
@@ -63,7 +63,7 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise disk_problem(error, path) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,12 +25,18 @@ from mertools.store.records import Embedding, Level, MediaFacts, Problem, Row, S
 from mertools.store.shards import Shard
 from mertools.store.writer import FLUSH_BYTES, Writer
 
+if TYPE_CHECKING:
+    from mertools.store.collect import Collected
+    from mertools.store.npy import Exported, Imported
+
 _OPEN_SHARDS = 256
 _TRUST_S = 0.1  # asking SQLite whether anything changed costs as much as several reads
 _log = logging.getLogger("mertools.store")
 
 
-def open_store(path: str | os.PathLike[str], *, create: bool = False, read_only: bool = False) -> Store:
+def open_store(
+    path: str | os.PathLike[str], *, create: bool = False, read_only: bool = False, rebuild: bool = False
+) -> Store:
     """Open an embedding store.
 
     A store in a folder that may not be written is opened read-only. If the index was lost it is made anew from the
@@ -40,6 +46,7 @@ def open_store(path: str | os.PathLike[str], *, create: bool = False, read_only:
         path: the store's folder.
         create: make the store if there is none.
         read_only: refuse to change anything.
+        rebuild: make the index anew from the shards first, also if it is damaged (it is then put aside).
 
     Raises:
         StoreError: ``MER-V001`` if there is no store, ``MER-V002`` if it needs another release, ``MER-V003`` if the
@@ -56,7 +63,7 @@ def open_store(path: str | os.PathLike[str], *, create: bool = False, read_only:
     if create and not read_only:
         layouts.create(layout)
     layouts.check(layout)
-    return Store(layout.root, read_only=read_only or not os.access(layout.root, os.W_OK))
+    return Store(layout.root, read_only=read_only or not os.access(layout.root, os.W_OK), rebuild=rebuild)
 
 
 class Store:
@@ -68,9 +75,10 @@ class Store:
     Args:
         root: the store's folder, already checked.
         read_only: refuse to change anything.
+        rebuild: make the index anew first.
     """
 
-    def __init__(self, root: Path, *, read_only: bool = False) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False, rebuild: bool = False) -> None:
         self.path = root
         self.read_only = read_only
         self.layout = Layout(root)
@@ -81,6 +89,8 @@ class Store:
         self._tables: dict[str, _Table] = {}
         self._known: dict[str, Space] = {}
         self._shards: OrderedDict[str, Shard] = OrderedDict()
+        if rebuild:
+            self.rebuild_index()
         self._ensure_index()
 
     def spaces(self) -> list[Space]:
@@ -225,9 +235,38 @@ class Store:
         self._refuse_if_read_only()
         from mertools.store.rebuild import rebuild
 
-        problems = rebuild(self)
+        with locked(self.layout.lock):
+            problems = rebuild(self)
         self._forget()
         return problems
+
+    def gc(self, *, dry_run: bool = False, damaged: bool = False) -> Collected:
+        """Remove what no row needs; safe while writers and readers are at work.
+
+        Args:
+            dry_run: only say what would be done.
+            damaged: also check every byte, drop rows that are damaged, and move their shards to ``STORE/damaged``.
+        """
+        self._refuse_if_read_only()
+        from mertools.store.collect import collect
+
+        try:
+            return collect(self, dry_run=dry_run, damaged=damaged)
+        finally:
+            self._forget()
+
+    def import_npy(self, folder: str | os.PathLike[str], **options: Any) -> Imported:
+        """Bring one of MERTools' folders of npy files into the store: see `mertools.store.npy.import_npy`."""
+        self._refuse_if_read_only()
+        from mertools.store.npy import import_npy
+
+        return import_npy(self, Path(folder), **options)
+
+    def export_npy(self, space: str | Space, out: str | os.PathLike[str], **options: Any) -> Exported:
+        """Write a space as a folder of npy files that MERTools reads: see `mertools.store.npy.export_npy`."""
+        from mertools.store.npy import export_npy
+
+        return export_npy(self, space, Path(out), **options)
 
     def close(self) -> None:
         """Write what is buffered about media, and close."""
@@ -272,6 +311,10 @@ class Store:
                 self._shards.move_to_end(name)
             return shard
 
+    def read_row(self, space: str, clip: str, row: Row, *, verify: bool = False) -> Embedding:
+        """The embedding that a row of the index means, whether or not a newer row has replaced it."""
+        return self._embedding(space, clip, row, self._table(space), verify)
+
     def _embedding(self, space: str, clip: str, row: Row, table: _Table, verify: bool) -> Embedding:
         shard = table.open.get(row.shard)
         if shard is None:
@@ -284,8 +327,8 @@ class Store:
         if verify and shard.crc32(offset, row.n_bytes) != row.crc32:
             raise self._damaged(space, clip, f"its bytes in the shard {shard.path} do not have their checksum")
         try:
-            times_s = np.frombuffer(shard.bytes, _TIMES, n_rows, offset) if n_rows else np.empty(0)
-            values = np.frombuffer(shard.bytes, row.dtype, n_rows * dim, offset + 8 * n_rows) if n_rows else _NONE
+            times_s = np.frombuffer(shard.bytes, _TIMES, n_rows, offset)
+            values = np.frombuffer(shard.bytes, row.dtype, n_rows * dim, offset + 8 * n_rows)
             return Embedding(values.reshape(n_rows, dim), times_s)
         except (ValueError, TypeError) as error:
             raise self._damaged(space, clip, f"the index does not fit the shard {shard.path} ({error})") from None
@@ -390,7 +433,6 @@ class _Table:
 
 
 _TIMES = np.dtype("<f8")
-_NONE = np.empty(0, dtype=np.float32)
 
 
 def _reopen(path: Path, read_only: bool) -> Store:

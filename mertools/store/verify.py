@@ -31,20 +31,27 @@ def verify(store: Store, *, deep: bool = False) -> list[Problem]:
         rows = store.index.rows_of_shard(number)
         problems.extend(_shard(store, space, name, size, crc, rows, deep))
     known = {name for _, name, _, _ in numbered.values()}
-    mend = f"Run: mertools store gc {store.path}"
-    problems.extend(
-        Problem(
-            "MER-V107",
-            "warning",
-            f"the shard {space}/{name} is not in the index (a writer died, or the index was replaced).",
-            f"{mend}; or take its rows in: mertools store verify {store.path} --rebuild",
-            space=space,
-            shard=name,
-        )
-        for name, space in files.items()
-        if name not in known
-    )
+    for name, space in files.items():
+        if name not in known:
+            problems.append(_orphan(store, space, name))
     return problems
+
+
+def _orphan(store: Store, space: str, name: str) -> Problem:
+    """A shard that the index does not know: harmless if it is sound, else somebody's embeddings are lost."""
+    try:
+        Shard(store.layout.shard(space, name)).header()
+    except StoreError as error:
+        mend = f"Run: mertools store gc {store.path} --damaged; then extract again."
+        return Problem("MER-V103", "error", error.message, mend, space=space, shard=name)
+    return Problem(
+        "MER-V107",
+        "warning",
+        f"the shard {space}/{name} is not in the index (a writer died, or the index was replaced).",
+        f"Remove it: mertools store gc {store.path}; or take its rows in: mertools store verify {store.path} --rebuild",
+        space=space,
+        shard=name,
+    )
 
 
 def _index(store: Store, deep: bool) -> Iterator[Problem]:
@@ -101,8 +108,17 @@ def _shard(
     if deep:
         for row in header.rows:
             if row.n_bytes and shard.crc32(row.offset, row.n_bytes) != row.crc32:
-                message = f"{path}, clip '{row.clip}': the values do not have their checksum."
-                yield Problem("MER-V106", "error", message, mend, space=space, shard=name, clip=row.clip)
+                lives = row.clip in rows
+                what = "." if lives else " (a newer row has replaced them)."
+                yield Problem(
+                    "MER-V106",
+                    "error" if lives else "warning",
+                    f"{path}, clip '{row.clip}': the values do not have their checksum{what}",
+                    mend,
+                    space=space,
+                    shard=name,
+                    clip=row.clip,
+                )
 
 
 def _rows(header: Header, rows: dict[str, Row], space: str, name: str, store: Store) -> Iterator[Problem]:

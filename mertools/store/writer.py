@@ -20,7 +20,7 @@ from mertools.errors import StoreError, did_you_mean
 from mertools.files import disk_problem, sync_folder
 from mertools.status import Status
 from mertools.store import shards
-from mertools.store.filesystem import hold
+from mertools.store.filesystem import hold, locked
 from mertools.store.index import Index
 from mertools.store.layout import Layout, new_shard_name
 from mertools.store.records import Space
@@ -215,8 +215,9 @@ def publish(layout: Layout, index: Index, space: str, records: list[Record], *, 
     published = entered = False
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        hold(descriptor)
+        with locked(layout.lock, shared=True):  # `collect` cannot look at the file before it is marked as in use
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            hold(descriptor)
         shards.write(descriptor, pieces)
         with index.transaction() as connection:
             os.replace(temporary, final)

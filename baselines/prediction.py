@@ -1,0 +1,163 @@
+"""`predict` for a split of a corpus, and `predict_clips` for media files that belong to none."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from baselines.data import Table, coverage, load_table
+from baselines.fitting import average, predict_table
+from baselines.runs import Run, to_predictions
+from baselines.spaces import Feature
+from mertools.config import parse_name_spec
+from mertools.corpus import Clip, Corpus, Split
+from mertools.errors import TrainingError
+from mertools.predictions import Predictions
+from mertools.store import Store, open_store
+
+log = logging.getLogger(__name__)
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac")
+TEXT_SUFFIX = ".txt"
+
+
+def predict(run: Run | Path | str, corpus: Corpus, split: str, *, store: Path | str | None = None) -> Predictions:
+    """See `baselines.predict`."""
+    run = run if isinstance(run, Run) else Run.read(run)
+    clips = corpus.select([split])
+    if corpus.name == run.metrics["corpus"] and split in run.metrics["protocol"]["train_splits"]:
+        log.warning("the run was trained on split '%s'; its honest predictions are predictions/oof.csv", split)
+    with open_store(Path(store) if store else corpus.folder / "store", read_only=True) as opened:
+        table = load_for(run, opened, corpus, clips)
+    return predict_rows(run, table)
+
+
+def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> Table:
+    """Embeddings of `clips` in exactly the spaces that the run was trained on.
+
+    Raises:
+        TrainingError: if the store lacks one of them.
+    """
+    there = {space.fingerprint for space in store.spaces()}
+    for feature in run.design.features:
+        if feature.fingerprint not in there:
+            raise TrainingError("MER-T050", _missing_space(feature, store), _extract_again(feature, corpus.folder))
+    table = load_table(store, run.design.features, corpus, clips, ())
+    for label, share in coverage(table, run.design.features).items():
+        if share < 1:
+            log.warning("%s: %.1f %% of the clips have an embedding, the rest is masked", label, 100 * share)
+    return table
+
+
+def predict_rows(run: Run, table: Table) -> Predictions:
+    """Mean of all members' probabilities and values."""
+    found = average([predict_table(member, table, run.design.targets) for member in run.members])
+    return to_predictions(table.names, run.design.targets, found)
+
+
+def predict_clips(run: Run | Path | str, files: Sequence[Path | str], *, extractors: Sequence[str] = ()) -> Predictions:
+    """Predict media files: extract what the run needs into a temporary store, then predict.
+
+    Files with the same stem are one clip: video or still image, sound, and a ``.txt`` with the transcript.
+
+    Args:
+        run: a run or its folder.
+        files: media.
+        extractors: ``NAME[:key=value...]`` to use instead of what the run recorded, for weights that lie elsewhere now.
+
+    Returns:
+        One row per clip, named after the stem, in the order of the files.
+
+    Raises:
+        TrainingError: for a file that is missing, or if extraction makes another space than the run was trained on.
+        ExtractionError: if weights are missing.
+    """
+    from feature_extractors import extract
+
+    run = run if isinstance(run, Run) else Run.read(run)
+    with tempfile.TemporaryDirectory(prefix="mertools-predict-") as folder:
+        corpus = _corpus_of(files, Path(folder))
+        with open_store(Path(folder) / "store", create=True) as store:
+            given = {parse_name_spec(e).name: e for e in extractors}
+            for feature in run.design.features:
+                spec = given.get(feature.name) or feature.extractor_spec()
+                extract(corpus, [spec], store, **_extraction_options(feature))
+                _check_same_space(feature, store, spec)
+            return predict_rows(run, load_for(run, store, corpus, corpus.clips))
+
+
+def _extraction_options(feature: Feature) -> dict[str, object]:
+    options: dict[str, object] = {"level": feature.level, "quiet": True}
+    if "precision" in feature.settings:
+        options["precision"] = feature.settings["precision"]
+    column = feature.settings.get("column", "")
+    if column and feature.name.startswith("audio/") and column != "audio":
+        log.warning("%s was trained on column '%s'; new clips have one sound only", feature.label, column)
+    if column and column not in ("text", "audio"):
+        options["column"] = (column,)
+    return options
+
+
+def _check_same_space(feature: Feature, store: Store, spec: str) -> None:
+    made = [s for s in store.spaces() if s.extractor == feature.name and s.level == feature.level]
+    if any(s.fingerprint == feature.fingerprint for s in made):
+        return
+    now = dict(made[-1].spec.settings) | {"revision": made[-1].spec.revision} if made else {}
+    then = feature.settings | {"revision": feature.revision}
+    differing = [f"{k}: {then.get(k)!r} then, {now.get(k)!r} now" for k in {**then, **now} if then.get(k) != now.get(k)]
+    raise TrainingError(
+        "MER-T051",
+        f"extracting with {spec} makes another space than {feature.label}, which the run was trained on "
+        f"({'; '.join(differing) or 'the level or dimension differs'}).",
+        f"Name the right weights or options: predict ... --with {feature.name}:key=value",
+    )
+
+
+def _corpus_of(files: Sequence[Path | str], folder: Path) -> Corpus:
+    """A corpus of files wherever they lie, in one split of role candidate."""
+    media: dict[str, dict[str, Path]] = {}
+    texts: dict[str, str] = {}
+    for file in files:
+        path = Path(file).expanduser().absolute()
+        if not path.is_file():
+            raise TrainingError("MER-T052", f"{path} is not a file.", "Name media files after --clips.")
+        suffix = path.suffix.lower()
+        column = "audio" if suffix in AUDIO_SUFFIXES else "text" if suffix == TEXT_SUFFIX else "video"
+        clip = media.setdefault(path.stem, {})
+        if column in clip:
+            raise TrainingError(
+                "MER-T053", f"{clip[column]} and {path} would be the same clip '{path.stem}'.", "Rename one of them."
+            )
+        clip[column] = path
+        if column == "text":
+            texts[path.stem] = path.read_text(encoding="utf-8").strip()
+    for name, found in media.items():
+        if set(found) == {"text"}:
+            raise TrainingError("MER-T054", f"clip '{name}' has a transcript only.", "Name its video or sound, too.")
+    clips = tuple(
+        Clip(
+            name,
+            "new",
+            found.get("video"),
+            found.get("audio"),
+            {"name": name, "split": "new", "text": texts.get(name, "")},
+        )
+        for name, found in media.items()
+    )
+    return Corpus("new-clips", folder, clips, Path(os.path.abspath(os.sep)), (Split("new", "candidate"),))
+
+
+def _missing_space(feature: Feature, store: Store) -> str:
+    others = [s.fingerprint for s in store.spaces() if s.extractor == feature.name]
+    there = f"it has {feature.name} as {', '.join(others)}" if others else f"it has nothing of {feature.name}"
+    return f"the run was trained on {feature.label}, which the store lacks; {there}."
+
+
+def _extract_again(feature: Feature, folder: Path) -> str:
+    from feature_extractors import EXTRACTORS
+
+    spec = feature.extractor_spec() if feature.name in EXTRACTORS else feature.name
+    return f"Run: mertools extract {folder} --with {spec}"

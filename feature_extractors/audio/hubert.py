@@ -1,0 +1,50 @@
+"""HuBERT (Hsu et al., 2021): the field's strongest speech embedding for Chinese, by the TencentGameMate checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from feature_extractors.audio.speech_encoder import SpeechEncoder
+from feature_extractors.pretrained import Checkpoint, register_family
+
+_CHINESE = ("WenetSpeech, 10,000 h",)
+
+
+class Hubert(SpeechEncoder):
+    """Sum of the last hidden layers of a HuBERT."""
+
+    model_types = ("hubert",)
+
+    def build(self) -> Any:
+        """The encoder."""
+        from transformers import HubertModel
+
+        return self.from_folder(HubertModel)
+
+
+register_family(
+    Hubert,
+    "audio/hubert",
+    "HuBERT speech encoder",
+    [
+        Checkpoint(
+            "audio/chinese-hubert-base",
+            "TencentGameMate/chinese-hubert-base",
+            768,
+            "MIT",
+            _CHINESE,
+            padding_invariant=False,
+            rate_hz=50.0,
+            summary="HuBERT base, Chinese",
+        ),
+        Checkpoint(
+            "audio/chinese-hubert-large",
+            "TencentGameMate/chinese-hubert-large",
+            1024,
+            "MIT",
+            _CHINESE,
+            rate_hz=50.0,
+            summary="HuBERT large, Chinese; the strongest audio embedding of the MER challenges",
+        ),
+    ],
+)

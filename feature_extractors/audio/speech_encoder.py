@@ -1,0 +1,168 @@
+"""Self-supervised speech encoders of the wav2vec 2.0 kind: chunks of 10 s, sum of the last hidden layers, 50 rows/s.
+
+The published embeddings cut a clip that is longer than 10 s into chunks, fill the last one with zeros, and keep the rows
+computed on those zeros: of a clip of 10.1 s half the mean is silence. ``tail=reference`` repeats that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from feature_extractors.base import Level, Rows, TooShortError, Waveform, WeightsConfig
+from feature_extractors.batching import pad_rows, plan_batches
+from feature_extractors.hidden_states import parse_layers, sum_of_layers
+from feature_extractors.pretrained import Pretrained
+from mertools.errors import ExtractionError
+
+CHUNK_S = 10
+_CPU_BATCH_S = 20  # on a CPU larger batches gain nothing and leave the cache
+
+
+@dataclass(frozen=True)
+class SpeechConfig(WeightsConfig):
+    """Options of speech encoders.
+
+    Attributes:
+        layers: ``last4``, the sum of the last four hidden layers; ``last``, as MER2023's edition; ``lastN``; or one
+            layer's number.
+        tail: the rest of a clip after its last whole chunk: ``masked`` computes no rows on padding, ``reference`` fills
+            it with zeros to a whole chunk and keeps all rows, as the published embeddings do.
+    """
+
+    layers: str = "last4"
+    tail: Literal["masked", "reference"] = "masked"
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """The convolutions that turn samples into rows.
+
+    Attributes:
+        kernels: width of each.
+        strides: step of each.
+    """
+
+    kernels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def n_rows(self, n_samples: int) -> int:
+        """Rows that `n_samples` give; 0 if there are fewer than one field."""
+        for kernel, stride in zip(self.kernels, self.strides, strict=True):
+            n_samples = (n_samples - kernel) // stride + 1 if n_samples >= kernel else 0
+        return n_samples
+
+    @property
+    def hop(self) -> int:
+        """Samples from one row to the next."""
+        return int(np.prod(self.strides))
+
+    @property
+    def field(self) -> int:
+        """Samples that one row sees; the shortest input."""
+        width = 1
+        for kernel, stride in zip(reversed(self.kernels), reversed(self.strides), strict=True):
+            width = (width - 1) * stride + kernel
+        return width
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Consecutive samples of one clip of a batch, and where they begin in it."""
+
+    clip: int
+    start: int
+    samples: np.ndarray
+
+
+class SpeechEncoder(Pretrained[Waveform]):
+    """Base of the families; a family names its model class and types."""
+
+    modality = "audio"
+    Config = SpeechConfig
+    batch_cost = 160.0
+    needed = ("config.json", "preprocessor_config.json")
+    unused = ("masked_spec_embed",)  # stands in for masked spans in pre-training only
+    config: SpeechConfig
+
+    @property
+    def dim(self) -> int:
+        """Width of the hidden layers."""
+        return int(self.architecture.hidden_size)
+
+    @property
+    def padding_invariant(self) -> bool:
+        """True for a front end with layer norm; group norm averages over time, so padding would change every row."""
+        return bool(self.architecture.feat_extract_norm == "layer")
+
+    def cost(self, length: int) -> float:
+        """Seconds of sound."""
+        return length / 16_000
+
+    @cached_property
+    def layers(self) -> tuple[int, ...]:
+        """Hidden layers that are summed, counted from the end."""
+        return parse_layers(self.config.layers, self.architecture.num_hidden_layers, self.name)
+
+    @cached_property
+    def frontend(self) -> Frontend:
+        """The convolutions."""
+        return Frontend(tuple(self.architecture.conv_kernel), tuple(self.architecture.conv_stride))
+
+    @cached_property
+    def waveform_reader(self) -> Any:
+        """What the checkpoint does to a waveform (zero mean and unit variance over the whole clip, or nothing)."""
+        from transformers import Wav2Vec2FeatureExtractor
+
+        reader = Wav2Vec2FeatureExtractor.from_pretrained(self.weights.folder, local_files_only=True)
+        if reader.sampling_rate != 16_000:
+            raise ExtractionError(
+                "MER-E102",
+                f"{self.name}: {self.weights.folder} wants sound at {reader.sampling_rate} Hz.",
+                "Expected a model of 16000 Hz.",
+            )
+        return reader
+
+    def embed(self, batch: Sequence[Waveform], level: Level) -> list[Rows]:
+        """One row every 20 ms, at the middle of the 25 ms it sees."""
+        import torch
+
+        pieces = [piece for clip, wave in enumerate(batch) for piece in self._pieces(clip, wave)]
+        budget = int(16_000 * (self.batch_cost if self.on_gpu else _CPU_BATCH_S))
+        values: list[np.ndarray] = [np.empty(0)] * len(pieces)
+        for group in plan_batches([len(p.samples) for p in pieces], budget, equal=not self.padding_invariant):
+            samples, mask = pad_rows([pieces[i].samples for i in group])
+            padded = not mask.all()
+            with self.computing():
+                output = self.model(
+                    torch.from_numpy(samples).to(self.device),
+                    attention_mask=torch.from_numpy(mask).to(self.device) if padded else None,
+                    output_hidden_states=True,
+                )
+                hidden = sum_of_layers(output, self.layers).cpu().numpy()  # (B, T, D)
+            for row, i in enumerate(group):
+                values[i] = hidden[row, : self.frontend.n_rows(len(pieces[i].samples))]
+        parts = list(zip(pieces, values, strict=True))
+        return [self._joined([part for part in parts if part[0].clip == clip]) for clip in range(len(batch))]
+
+    def _pieces(self, clip: int, wave: Waveform) -> list[_Piece]:
+        """Chunks of a clip, normalised as a whole."""
+        shortest, chunk = self.frontend.field, CHUNK_S * wave.rate_hz
+        if len(wave) < shortest:
+            raise TooShortError(f"{len(wave)} samples of sound; one row sees {shortest}")
+        read = self.waveform_reader(wave.samples, sampling_rate=wave.rate_hz, padding=False)
+        samples = np.asarray(read["input_values"][0], np.float32)
+        if self.config.tail == "reference" and len(samples) > chunk:
+            samples = np.pad(samples, (0, -len(samples) % chunk))
+        starts = range(0, len(samples), chunk)
+        pieces = [_Piece(clip, start, samples[start : start + chunk]) for start in starts]
+        return [piece for piece in pieces if len(piece.samples) >= shortest]
+
+    def _joined(self, parts: Sequence[tuple[_Piece, np.ndarray]]) -> Rows:
+        middle = (self.frontend.field - 1) / 2
+        times = [(p.start + middle + self.frontend.hop * np.arange(len(v))) / 16_000 for p, v in parts]
+        return Rows(np.concatenate([v for _, v in parts]), np.concatenate(times))

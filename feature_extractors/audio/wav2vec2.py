@@ -1,0 +1,45 @@
+"""wav2vec 2.0 (Baevski et al., 2020)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from feature_extractors.audio.speech_encoder import SpeechEncoder
+from feature_extractors.pretrained import Checkpoint, register_family
+
+_CHINESE = ("WenetSpeech, 10,000 h",)
+_LIBRISPEECH = ("LibriSpeech, 960 h, with transcripts",)
+
+
+class Wav2Vec2(SpeechEncoder):
+    """Sum of the last hidden layers of a wav2vec 2.0 encoder."""
+
+    model_types = ("wav2vec2",)
+
+    def build(self) -> Any:
+        """The encoder."""
+        from transformers import Wav2Vec2Model
+
+        return self.from_folder(Wav2Vec2Model)
+
+
+def _checkpoint(hub_id: str, dim: int, licence: str, trained_on: tuple[str, ...], layer_norm: bool) -> Checkpoint:
+    """The name users type is the last part of the hub id; only layer-norm front ends bear padding."""
+    name = hub_id.split("/")[1]
+    language = "Chinese" if name.startswith("chinese") else "English"
+    return Checkpoint(
+        f"audio/{name}", hub_id, dim, licence, trained_on, layer_norm, rate_hz=50.0, summary=f"wav2vec 2.0, {language}"
+    )
+
+
+register_family(
+    Wav2Vec2,
+    "audio/wav2vec2",
+    "wav2vec 2.0 speech encoder",
+    [
+        _checkpoint("TencentGameMate/chinese-wav2vec2-base", 768, "MIT", _CHINESE, False),
+        _checkpoint("TencentGameMate/chinese-wav2vec2-large", 1024, "MIT", _CHINESE, True),
+        _checkpoint("facebook/wav2vec2-base-960h", 768, "Apache-2.0", _LIBRISPEECH, False),
+        _checkpoint("facebook/wav2vec2-large-960h", 1024, "Apache-2.0", _LIBRISPEECH, False),
+    ],
+)

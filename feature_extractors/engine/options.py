@@ -1,0 +1,122 @@
+"""What a run of the engine may be told, checked before any clip is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feature_extractors.base import Level, Precision
+from mertools.errors import ExtractionError, MachineError, did_you_mean
+from mertools.status import Status
+
+
+@dataclass(frozen=True)
+class ExtractionOptions:
+    """Options of `feature_extractors.extract`.
+
+    Attributes:
+        split: splits to extract; none means all.
+        column: columns of the manifest to take instead of the defaults: one whose name starts with ``audio`` replaces
+            the sound, any other replaces the transcript ``text``.
+        level: what the rows of the spaces are.
+        engine: who does the work.
+        shard: ``I/N``: only every N-th group of clips, beginning with the I-th (from 1).
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
+        precision: of the arithmetic; None means fp32 on a CPU and bf16 on a GPU.
+        retry: statuses that do not count as done.
+        limit: at most this many clips, the first in the order of work (shortest first).
+        decoders: decoder processes; 0 chooses by the number of cores.
+        timeout_s: seconds after which a decoder that does not answer is given up.
+        group_clips: clips whose batches are planned, and whose rows are made durable, together. Another value gives
+            other batches, hence values that differ in the last bits.
+        group_s: the same bound in seconds of media.
+        quiet: no progress line.
+    """
+
+    split: tuple[str, ...] = ()
+    column: tuple[str, ...] = ()
+    level: Level = "utterance"
+    engine: str = "local"
+    shard: str = "1/1"
+    device: str = "auto"
+    precision: Precision | None = None
+    retry: tuple[str, ...] = ()
+    limit: int | None = None
+    decoders: int = 0
+    timeout_s: float = 60.0
+    group_clips: int = 32
+    group_s: float = 256.0
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what the types do not say.
+
+        Raises:
+            ExtractionError: for an unknown status, a shard that is not I/N, or a number out of range.
+        """
+        known = [status.value for status in Status]
+        for status in self.retry:
+            if status not in known:
+                raise ExtractionError(
+                    "MER-E002",
+                    f"retry: there is no status '{status}'.{did_you_mean(status, known)}",
+                    f"Statuses: {', '.join(known)}.",
+                )
+        _ = self.shard_of
+        for name, lowest in (("limit", 1), ("decoders", 0), ("timeout_s", 0.001), ("group_clips", 1), ("group_s", 0)):
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise ExtractionError("MER-E004", f"{name} is {value}; expected at least {lowest}.")
+
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """The shard as (index from 0, number of shards)."""
+        index, slash, count = self.shard.partition("/")
+        if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+            return int(index) - 1, int(count)
+        raise ExtractionError(
+            "MER-E003", f"'{self.shard}' is not a shard.", "Expected I/N with I from 1 to N, e.g. 2/8."
+        )
+
+    @property
+    def audio_column(self) -> str:
+        """The column that names the sound."""
+        return self._column([name for name in self.column if name.startswith("audio")], "audio")
+
+    @property
+    def text_column(self) -> str:
+        """The column that holds the transcript."""
+        return self._column([name for name in self.column if not name.startswith("audio")], "text")
+
+    def _column(self, chosen: list[str], default: str) -> str:
+        if len(chosen) > 1:
+            raise ExtractionError(
+                "MER-E005", f"columns {' and '.join(chosen)} were both chosen.", "Choose one sound and one transcript."
+            )
+        return chosen[0] if chosen else default
+
+
+def resolve_device(device: str) -> str:
+    """The torch device to use; ``auto`` is a GPU if there is one.
+
+    Raises:
+        MachineError: if the device is not there.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise MachineError(
+            "MER-O010", f"device '{device}' cannot be used: {reason}.", "Expected auto, cpu, cuda or cuda:N."
+        ) from None
+    return device
+
+
+def resolve_precision(precision: Precision | None, device: str) -> Precision:
+    """The precision to use: as asked, else fp32 on a CPU and bf16 on a GPU."""
+    if precision is not None:
+        return precision
+    return "fp32" if device == "cpu" else "bf16"

@@ -1,0 +1,93 @@
+"""CLIP (Radford et al., 2021): the image embedding projected into the space shared with text, of every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from feature_extractors.base import FaceConfig, FaceCrops, Level, Rows, WeightsConfig
+from feature_extractors.face.preprocessing import ImagePreprocessing
+from feature_extractors.pretrained import Checkpoint, Pretrained, register_family
+
+_PREPROCESSOR = "preprocessor_config.json"
+_CPU_BATCH = 16  # frames; larger batches leave the cache of a CPU
+
+
+@dataclass(frozen=True)
+class ClipConfig(WeightsConfig, FaceConfig):
+    """Options of `Clip`: those of faces and of weights."""
+
+
+class Clip(Pretrained[FaceCrops]):
+    """One projected image embedding per crop, not normalised to unit length."""
+
+    modality = "face"
+    Config = ClipConfig
+    chunk_rows = 256
+    batch_cost = 256.0
+    model_types = ("clip", "clip_vision_model")
+    needed = ("config.json", _PREPROCESSOR)
+    config: ClipConfig
+
+    @property
+    def dim(self) -> int:
+        """Width of the space shared with text."""
+        return int(self.architecture.projection_dim)
+
+    @property
+    def padding_invariant(self) -> bool:
+        """Every crop is computed on its own."""
+        return True
+
+    def cost(self, length: int) -> float:
+        """One unit per crop."""
+        return float(length)
+
+    @cached_property
+    def preprocessing(self) -> ImagePreprocessing:
+        """What the checkpoint does to frames."""
+        return ImagePreprocessing.read(self.weights.read_json(_PREPROCESSOR), str(self.weights.folder / _PREPROCESSOR))
+
+    def build(self) -> Any:
+        """The image half of CLIP with its projection; the text half is not loaded."""
+        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+        architecture = self.architecture
+        if not isinstance(architecture, CLIPVisionConfig):
+            # the projection's width is written beside the two halves, not inside the image half
+            architecture = CLIPVisionConfig(
+                **{**architecture.vision_config.to_dict(), "projection_dim": architecture.projection_dim}
+            )
+        return self.from_folder(CLIPVisionModelWithProjection, architecture)
+
+    def embed(self, batch: Sequence[FaceCrops], level: Level) -> list[Rows]:
+        """One row per crop, at the crop's time."""
+        import torch
+
+        frames = torch.cat([self.preprocessing(crops.pixels) for crops in batch])
+        step = int(self.batch_cost) if self.on_gpu else _CPU_BATCH
+        rows = []
+        for start in range(0, len(frames), step):
+            with self.computing():
+                part = self.preprocessing.normalise(frames[start : start + step].to(self.device))
+                rows.append(self.model(pixel_values=part).image_embeds.float().cpu().numpy())
+        values = np.concatenate(rows)
+        ends = np.cumsum([len(crops) for crops in batch])
+        return [Rows(v, c.times_s) for v, c in zip(np.split(values, ends[:-1]), batch, strict=True)]
+
+
+_SEEN = ("WebImageText, 400 million captioned images",)
+
+register_family(
+    Clip,
+    "face/clip",
+    "CLIP image embedding",
+    [
+        Checkpoint("face/clip-vit-base-patch32", "openai/clip-vit-base-patch32", 512, "MIT", _SEEN),
+        Checkpoint("face/clip-vit-large-patch14", "openai/clip-vit-large-patch14", 768, "MIT", _SEEN),
+    ],
+)

@@ -1,0 +1,260 @@
+"""What extractors with published weights share: finding them, reading their configuration, loading, precision."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
+
+from feature_extractors import EXTRACTORS
+from feature_extractors.base import Extractor, I, Precision, WeightsConfig
+from feature_extractors.weights import Weights, find_weights
+from mertools.errors import ExtractionError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Facts of a published model.
+
+    Attributes:
+        name: the name users type.
+        hub_id: where it is published.
+        dim: D of its embeddings.
+        licence: of the weights, as published.
+        trained_on: corpora it has seen; those with labels say so.
+        padding_invariant: whether inputs of different length may share a batch.
+        rate_hz: rows per second; None where rows follow frames or tokens.
+        summary: one line for the list.
+    """
+
+    name: str
+    hub_id: str
+    dim: int
+    licence: str
+    trained_on: tuple[str, ...]
+    padding_invariant: bool = True
+    rate_hz: float | None = None
+    summary: str = ""
+
+
+def register_family(cls: type[Extractor[Any]], generic: str, summary: str, checkpoints: Sequence[Checkpoint]) -> None:
+    """Register a family: its published checkpoints, and `generic` for any other folder or hub id."""
+    for known in checkpoints:
+        facts = {name: value for name, value in vars(known).items() if name != "name"}
+        facts |= {"summary": known.summary or summary, "trained_on": list(known.trained_on)}
+        EXTRACTORS.add(known.name, cls, defaults={"weights": known.hub_id}, **facts)
+    EXTRACTORS.add(
+        generic,
+        cls,
+        licence="as published with the weights",
+        summary=f"{summary}; any checkpoint, by weights=FOLDER",
+        dim=None,
+        rate_hz=checkpoints[0].rate_hz,
+        hub_id="",
+        padding_invariant=None,
+        trained_on=None,
+        defaults={},
+    )
+
+
+class Pretrained(Extractor[I], Generic[I]):
+    """Base of extractors that load a transformers model from a folder.
+
+    Attributes:
+        model_types: values of ``model_type`` in config.json that the family reads.
+        needed: files beside the parameters; ``a|b`` means one of them.
+        optional: further files that change numbers if they are there.
+        unused: parameters that a checkpoint may lack, because embeddings do not depend on them.
+    """
+
+    Config: ClassVar[type[WeightsConfig]] = WeightsConfig
+    torch_model = True
+    model_types: ClassVar[tuple[str, ...]]
+    needed: ClassVar[tuple[str, ...]] = ("config.json",)
+    optional: ClassVar[tuple[str, ...]] = ()
+    unused: ClassVar[tuple[str, ...]] = ()
+    config: Any
+
+    def __init__(self, name: str, config: Any, facts: Mapping[str, Any]) -> None:
+        super().__init__(name, config, facts)
+        self.device = "cpu"
+        self.precision: Precision = "fp32"
+        self._model: torch.nn.Module | None = None
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The folder, checked; found on first use.
+
+        Raises:
+            ExtractionError: if something is missing.
+        """
+        return find_weights(
+            self.config.weights,
+            extractor=self.name,
+            needed=self.needed,
+            optional=self.optional,
+            download=self.config.download,
+        )
+
+    @cached_property
+    def architecture(self) -> Any:
+        """The model's configuration, read without its parameters.
+
+        Raises:
+            ExtractionError: if the folder holds a model of another family.
+        """
+        found = self.weights.read_json("config.json").get("model_type", "")
+        if found not in self.model_types:
+            raise ExtractionError(
+                "MER-E115",
+                f"{self.name}: {self.weights.folder} holds a model of type '{found}'.",
+                f"Expected {' or '.join(self.model_types)}; `mertools list extractors` shows the others.",
+            )
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(self.weights.folder, local_files_only=True, trust_remote_code=False)
+
+    def settings(self) -> dict[str, Any]:
+        """Options, with the content of the weights in place of where they lie."""
+        return {**super().settings(), "weights": self.weights.digest}
+
+    def load(self, device: str, precision: Precision) -> None:
+        """Read the parameters and bring them to a device.
+
+        Args:
+            device: as torch names it, e.g. ``cuda:1``.
+            precision: of matrix products and convolutions; normalisation, sums and results stay float32.
+
+        Raises:
+            ExtractionError: if files are missing, damaged, or lack parameters.
+        """
+        model = self.build()
+        model.eval().requires_grad_(False)
+        if precision != "fp32":
+            _narrow(model, _dtype(precision))
+        self.device, self.precision = device, precision
+        self._model = model.to(device)
+
+    @property
+    def model(self) -> Any:
+        """The loaded model."""
+        if self._model is None:
+            raise RuntimeError(f"{self.name}: embed was called before load")
+        return self._model
+
+    @abstractmethod
+    def build(self) -> torch.nn.Module:
+        """The model with its parameters, float32, on the CPU (see `from_folder`)."""
+
+    def from_folder(self, cls: Any, architecture: Any = None) -> Any:
+        """Read a transformers class from the folder; every parameter must be there, but for `unused`.
+
+        Args:
+            cls: the class.
+            architecture: its configuration where it is not that of the folder.
+
+        Raises:
+            ExtractionError: if a file cannot be read or parameters are missing.
+        """
+        import torch
+
+        try:
+            with _quiet():
+                model, report = cls.from_pretrained(
+                    self.weights.folder,
+                    config=architecture or self.architecture,
+                    dtype=torch.float32,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=self.weights.safetensors,
+                    weights_only=True,
+                    output_loading_info=True,
+                )
+        except (OSError, RuntimeError, ValueError, KeyError, _safetensors_error(), _unpickling_error()) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ExtractionError(
+                "MER-E116",
+                f"{self.name}: {self.weights.folder / self.weights.files[0]} cannot be read: {reason}",
+                "Fetch the file again.",
+            ) from error
+        missing = sorted(key for key in report["missing_keys"] if not key.endswith(self.unused or ("\0",)))
+        if missing:
+            raise ExtractionError(
+                "MER-E117",
+                f"{self.name}: {self.weights.folder / self.weights.files[0]} lacks {len(missing)} parameters, "
+                f"e.g. {', '.join(missing[:3])}.",
+                f"Expected a checkpoint of {cls.__name__}.",
+            )
+        return model
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Inference in the chosen precision; fp32 means fp32 on a GPU too (no TF32)."""
+        import torch
+
+        kind = torch.device(self.device).type
+        with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+            if self.precision == "fp32":
+                yield
+            else:
+                with torch.autocast(kind, _dtype(self.precision)):
+                    yield
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the model runs on an accelerator: then larger batches pay."""
+        return not self.device.startswith("cpu")
+
+
+def _dtype(precision: Precision) -> torch.dtype:
+    import torch
+
+    return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
+
+
+def _narrow(model: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Store the parameters that autocast would narrow at every call in 16 bit.
+
+    Those of normalisation stay float32, and so do those that a weight norm is computed from.
+    """
+    from torch import nn
+    from torch.nn.utils import parametrize
+
+    for module in model.modules():
+        plain = not parametrize.is_parametrized(module)
+        if plain and isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            module.to(dtype)
+
+
+def _safetensors_error() -> type[Exception]:
+    from safetensors import SafetensorError
+
+    return SafetensorError  # type: ignore[no-any-return]
+
+
+def _unpickling_error() -> type[Exception]:
+    from pickle import UnpicklingError
+
+    return UnpicklingError
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars and reports: what matters is checked and raised."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,51 @@
+"""``mertools predict``: predictions of a run for a split of a corpus, or for media files."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from mertools.cli import Outcome
+from mertools.cli.train import with_progress
+from mertools.errors import ConfigError
+
+HELP = "predict a split of a corpus, or new clips, with a run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("folder", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--corpus", type=Path, metavar="DIR", help="corpus folder")
+    parser.add_argument("--split", metavar="NAME", help="split to predict")
+    parser.add_argument("--clips", nargs="+", type=Path, metavar="FILE", help="media files; same stem = one clip")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="embedding store (default: CORPUS_DIR/store)")
+    parser.add_argument(
+        "--with", dest="extractors", metavar="A,B", help="extractors with options for --clips, if weights moved"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="predictions to write")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Predict and write the CSV."""
+    from baselines import predict
+    from baselines.prediction import predict_clips
+    from mertools.config import parse_name_specs
+    from mertools.corpus import Corpus
+
+    of_corpus = bool(arguments.corpus and arguments.split)
+    if of_corpus == bool(arguments.clips) or bool(arguments.corpus) != bool(arguments.split):
+        raise ConfigError(
+            "MER-T061", "predict needs either --corpus DIR and --split NAME, or --clips FILE...", "Give one of the two."
+        )
+    with_progress()
+    if of_corpus:
+        found = predict(arguments.folder, Corpus.read(arguments.corpus), arguments.split, store=arguments.store)
+    else:
+        extractors = [str(spec) for spec in parse_name_specs(arguments.extractors)] if arguments.extractors else []
+        found = predict_clips(arguments.folder, arguments.clips, extractors=extractors)
+    found.write(arguments.out)
+    counts = dict(Counter(found.discrete).most_common())
+    said = ", ".join(f"{label} {n}" for label, n in counts.items())
+    text = f"{len(found.names)} clips predicted" + (f" ({said})" if said else "") + f": {arguments.out}"
+    return Outcome({"clips": len(found.names), "labels": counts, "out": str(arguments.out)}, text)

@@ -1,0 +1,123 @@
+"""``mertools train``: a baseline on embeddings of a corpus, as a run folder."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mertools.cli import Outcome, say
+from mertools.errors import ConfigError
+
+if TYPE_CHECKING:
+    from baselines.runs import Run
+
+HELP = "train a baseline on embeddings and write a run folder"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("--corpus", type=Path, metavar="DIR", help="corpus folder")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--track", metavar="ID", help="a track: gives targets, splits and metrics")
+    what.add_argument("--target", nargs="+", metavar="NAME", help="targets of the corpus to learn")
+    parser.add_argument("--features", metavar="A,B,C", help="spaces: NAME[@FINGERPRINT][:key=value...]")
+    parser.add_argument("--model", metavar="NAME", help="`mertools list models`")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to make")
+    parser.add_argument("--folds", metavar="track|K|COLUMN", help="folds of the track, a number, or leave a value out")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="embedding store (default: CORPUS_DIR/store)")
+    parser.add_argument("--seed", type=int, metavar="N", help="first seed (default: 0)")
+    parser.add_argument("--labels", choices=("known", "candidates"), help="candidates: predict candidate splits, too")
+    parser.add_argument("--allow-seen", action="store_true", default=None, help="score clips an extractor trained on")
+    parser.add_argument("--recipe", type=Path, metavar="F", help="take what is not given here from RUN/recipe.yaml")
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="options of training and model; come last")
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Train and show the scores."""
+    from baselines import train
+    from baselines.options import parse_assignments
+    from baselines.runs import Recipe
+    from mertools.corpus import Corpus
+
+    recipe = Recipe.read(arguments.recipe) if arguments.recipe else Recipe("", (), "")
+    targets, settings = _split_words(arguments.target or (), arguments.settings)
+    flags = {name: getattr(arguments, name) for name in ("folds", "store", "seed", "labels", "allow_seen")}
+    options = {
+        **(recipe.options or {}),
+        **{name: value for name, value in flags.items() if value is not None},
+        **parse_assignments(settings),
+    }
+    corpus = _needed(arguments.corpus or recipe.corpus, "--corpus DIR")
+    named = bool(arguments.track or targets)
+    with_progress()
+    made = train(
+        Corpus.read(corpus),
+        _needed(arguments.features or recipe.features, "--features A,B,C"),
+        _needed(arguments.model or recipe.model, "--model NAME"),
+        arguments.out,
+        track=arguments.track if named else recipe.track or None,
+        target=targets if named else () if recipe.track else recipe.target,
+        **options,
+    )
+    return Outcome({"run": str(arguments.out), **made.metrics}, table(made))
+
+
+def table(run: Run) -> str:
+    """Scores of a run for people."""
+    metrics = run.metrics
+    low, high = metrics["interval"]["low"], metrics["interval"]["high"]
+    seeds, protocol = metrics["seeds"], metrics["protocol"]
+    lines = [
+        f"{metrics['model']} on {', '.join(metrics['features'])}",
+        f"{metrics['n_clips']} clips of {metrics['corpus']}, {protocol['n_folds']} folds by {protocol['groups']}, "
+        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}" + (" (synthetic clips)" if metrics["synthetic"] else ""),
+        "",
+        f"{'out of fold':<16}{'mean of seeds':>14}{'ensemble':>10}{'fold spread':>13}",
+    ]
+    lines += [
+        f"{name:<16}{_number(value):>14}{_number(metrics['ensemble'][name]):>10}{_number(metrics['fold_spread'][name]):>13}"
+        for name, value in metrics["metrics"].items()
+    ]
+    if low is not None:
+        level = round(100 * metrics["interval"]["level"])
+        lines.append(
+            f"{level} % interval of {metrics['interval']['metric']}: [{low:.4f}, {high:.4f}], "
+            f"{metrics['n_groups']} groups by {metrics['interval_unit']}"
+        )
+    for split, found in metrics["splits"].items():
+        scores = ", ".join(f"{k} {_number(v)}" for k, v in found["metrics"].items() if v is not None)
+        lines.append(f"split {split} ({found['n_clips']} clips): {scores or 'predicted; no annotations to score'}")
+    return "\n".join([*lines, "", f"run folder: {run.folder}"])
+
+
+def with_progress() -> None:
+    """Let the packages' progress and warnings through to stderr, one line each."""
+
+    class Say(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            prefix = "warning: " if record.levelno >= logging.WARNING else ""
+            say(prefix + record.getMessage())
+
+    logger = logging.getLogger("baselines")
+    logger.handlers = [Say()]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _split_words(target: Sequence[str], settings: Sequence[str]) -> tuple[list[str], list[str]]:
+    """``--target`` takes several words and so swallows KEY=VALUE words that follow it."""
+    words = [word for entry in target for word in (entry.split(",") if "=" not in entry else [entry]) if word]
+    return [w for w in words if "=" not in w], [*(w for w in words if "=" in w), *settings]
+
+
+def _needed(value: Any, option: str) -> Any:
+    if value:
+        return value
+    raise ConfigError("MER-T060", f"train needs {option}.", "Give it, or a --recipe that has it.")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

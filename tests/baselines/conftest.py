@@ -1,0 +1,66 @@
+"""A small corpus with a store of embeddings in which the class can be found, and in which it cannot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mertools.corpus import Clip, Corpus, Split, Target
+from mertools.store import SpaceSpec, open_store
+
+EMOTIONS = ("angry", "happy", "sad")
+SPEAKERS = ("anna", "ben", "carl", "dora", "emil", "fay")
+FACE, AUDIO, NOISE = "face/made-up", "audio/made-up", "audio/noise"
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="baselines")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    """72 training clips of six speakers, 12 test clips, 6 candidates; a store with three spaces beside them."""
+    return make_corpus(tmp_path / "corpus")
+
+
+def make_corpus(folder: Path, *, per_speaker: int = 12, seed: int = 0) -> Corpus:
+    rng = np.random.default_rng(seed)
+    clips, classes = [], []
+    plan = [("train", s) for s in SPEAKERS for _ in range(per_speaker)] + [("test1", "gus")] * 12
+    plan += [("candidate", "hal")] * 6
+    for number, (split, speaker) in enumerate(plan):
+        label = number % len(EMOTIONS)
+        cells = {"name": f"clip{number:03d}", "split": split, "speaker": speaker}
+        if split != "candidate":
+            cells |= {"discrete": EMOTIONS[label], "valence": f"{(label - 1) * 2 + rng.uniform(-0.5, 0.5):.3f}"}
+        clips.append(Clip(cells["name"], split, cells=cells))
+        classes.append(label)
+    made = Corpus(
+        "made-up",
+        folder,
+        tuple(clips),
+        folder,
+        (Split("train"), Split("test1", "test"), Split("candidate", "candidate")),
+        (Target("discrete", "classes", EMOTIONS), Target("valence", "value", range=(-5.0, 5.0))),
+    )
+    made.write()
+    centres = rng.normal(size=(3, 8))
+    with open_store(folder / "store", create=True) as store:
+        for name, dim, signal in ((FACE, 8, 1.5), (AUDIO, 5, 1.5), (NOISE, 6, 0.0)):
+            space = store.declare(SpaceSpec(name, "utterance", dim, 1, {"size": dim}))
+            with store.writer(space) as writer:
+                for clip, label in zip(clips, classes, strict=True):
+                    values = signal * centres[label, :dim] if signal else 0.0
+                    row = (values + rng.normal(size=dim)).astype(np.float32)
+                    writer.add(clip.name, row[None], np.zeros(1))
+    return Corpus.read(folder)
+
+
+FAST = {"epochs": 12, "patience": 4, "hidden_dim": 16, "batch_size": 16, "lr": 3e-3, "dropout": 0.2}
+"""Options under which a training takes a moment."""
+
+
+@pytest.fixture
+def fast() -> dict[str, object]:
+    return dict(FAST)
