@@ -1,7 +1,8 @@
 """Writing the synthetic corpus as a researcher would find one: a folder of clips with CSV files beside them.
 
-``RAW/clips/*.mp4``, ``RAW/labels.csv`` (test clips carry no labels), ``RAW/transcripts.csv``, and outside the reach of
-training ``RAW/withheld/truth.csv`` (labels of the test clips) and ``RAW/withheld/candidates.csv`` (their names).
+``RAW/clips/`` holds the clips, ``labels.csv`` (test clips carry no labels), ``transcripts.csv`` and ``corpus.yaml``
+(what kind of corpus this is); outside the reach of training lie ``RAW/withheld/truth.csv`` (labels of the test clips)
+and ``RAW/withheld/candidates.csv`` (their names).
 """
 
 from __future__ import annotations
@@ -12,17 +13,33 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mertools.config import canonical_json, to_mapping
+from mertools.config import canonical_json, dump_yaml, to_mapping
 from mertools.demo.face import film
-from mertools.demo.script import TEST_SPLIT, DemoSettings, Scene, write_script
+from mertools.demo.script import TEST_SPLIT, TRAIN_SPLIT, DemoSettings, Scene, write_script
 from mertools.demo.voice import RATE_HZ, Voice, speak
 from mertools.files import replacing, write_text_atomically
+from mertools.labels import MER_EMOTIONS, MER_VALENCE_RANGE
 
 REVISION = 1
 """Raised whenever the clips change for equal settings."""
+
+HEADER: dict[str, Any] = {
+    "name": "demo",
+    "synthetic": True,
+    "splits": [{"name": TRAIN_SPLIT, "role": "train"}, {"name": TEST_SPLIT, "role": "test"}],
+    "targets": [
+        {"name": "discrete", "kind": "classes", "classes": list(MER_EMOTIONS)},
+        {"name": "valence", "kind": "value", "range": list(MER_VALENCE_RANGE)},
+        {"name": "openset", "kind": "labels"},
+    ],
+    "terms": {"licence": "synthetic (photograph: NASA, public domain)", "may_upload": True, "closed_models": True},
+    "transcripts": {"text": "human"},
+}
+"""What the corpus says about itself."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +108,15 @@ def _write_tables(raw: RawFolder) -> None:
     held_out = [s for s in raw.scenes if s.speaker.split == TEST_SPLIT]
     _write_csv(raw.clips / "labels.csv", ("name", "split", *labelled, "speaker"), rows)
     _write_csv(raw.clips / "transcripts.csv", ("name", "text"), ({"name": s.name, "text": s.text} for s in raw.scenes))
-    _write_csv(raw.truth, ("name", *labelled), ({"name": s.name, **_annotations(s)} for s in held_out))
+    truth = [{"name": s.name, **_annotations(s), "speaker": s.speaker.name} for s in held_out]
+    _write_csv(raw.truth, ("name", *labelled, "speaker"), truth)
     _write_csv(raw.candidates, ("name",), ({"name": s.name} for s in held_out))
     _write_csv(
         raw.folder / "withheld" / "plan.csv",
         ("name", "emotion", "intensity"),
         ({"name": s.name, "emotion": s.emotion, "intensity": f"{s.intensity:.3f}"} for s in raw.scenes),
     )
+    write_text_atomically(raw.clips / "corpus.yaml", dump_yaml(HEADER))
     write_text_atomically(
         raw.folder / "README.txt",
         "Synthetic clips made by `mertools demo`: one public-domain photograph (NASA, shipped with scikit-image),\n"

@@ -27,8 +27,8 @@ class DemoSettings:
         seed: everything random is drawn from it.
     """
 
-    speakers: int = 8
-    test_speakers: int = 2
+    speakers: int = 10
+    test_speakers: int = 3
     takes: int = 2
     seconds: float = 2.0
     size: int = 256
