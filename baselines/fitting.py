@@ -17,7 +17,7 @@ from baselines.models.base import FusionModel
 from baselines.models.layers import seed_dropout
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
 from baselines.options import TrainOptions
-from baselines.protocol import inner_splits
+from baselines.protocol import inner_split
 from baselines.streams import Streams
 from mertools.errors import TrainingError
 
@@ -36,7 +36,7 @@ class Member:
         fold: number of the fold.
         seed: seed of the repeat.
         epochs: epochs it was trained for.
-        inner_losses: per search for `epochs`, the held-out loss after each epoch; empty with ``selection=last``.
+        inner_losses: held-out loss after each epoch of the search for `epochs`; empty with ``selection=last``.
         fitted: scaling and priors of the fold's training part.
         model: the network, in evaluation mode.
     """
@@ -44,7 +44,7 @@ class Member:
     fold: int
     seed: int
     epochs: int
-    inner_losses: tuple[tuple[float, ...], ...]
+    inner_losses: tuple[float, ...]
     fitted: Fitted
     model: FusionModel
 
@@ -69,8 +69,8 @@ def fit_member(
 ) -> Member:
     """Fit one member on `table`, the training part of a fold; nothing else is looked at.
 
-    With ``selection=inner``, trainings on parts of the training part find the number of epochs, then one more starts anew
-    on all of it.
+    With ``selection=inner`` a first training on a part of the training part finds the number of epochs, a second one
+    starts anew on all of it.
 
     Args:
         task: model, targets and options.
@@ -81,28 +81,15 @@ def fit_member(
         seed: seed of the repeat.
     """
     streams = task.options.streams(seed)
-    searches = []
+    epochs: int = task.options.epochs
+    losses: tuple[float, ...] = ()
     if task.options.selection == "inner":
-        splits = inner_splits(task.options.inner_parts, strata, groups, streams.numpy("selection", fold))
-        searches = [
-            _search(task, table.rows(inner), table.rows(held), streams, fold)
-            for inner, held in splits[: task.options.inner_searches]
-        ]
-    epochs = typical_epochs([s.best_epochs for s in searches]) if searches else task.options.epochs
+        inner, held = inner_split(task.options.inner_parts, strata, groups, streams.numpy("selection", fold))
+        search = _search(task, table.rows(inner), table.rows(held), streams, fold)
+        epochs, losses = search.best_epochs, tuple(search.losses)
     fitted, module = _fitted_module(task, table, streams, fold)
     _train(task, module, streams, fold, epochs)
-    losses = tuple(tuple(s.losses) for s in searches)
     return Member(fold, seed, epochs, losses, fitted, module.model.cpu().eval())
-
-
-def typical_epochs(best: Sequence[int]) -> int:
-    """Geometric mean of the best numbers of epochs: they differ by factors, and one late optimum must not rule.
-
-    Example:
-        >>> typical_epochs([4, 9])
-        6
-    """
-    return max(1, round(float(np.exp(np.mean(np.log(best))))))
 
 
 def predict_table(member: Member, table: Table, targets: Sequence[Target]) -> dict[str, np.ndarray]:

@@ -36,8 +36,7 @@ class TrainOptions:
         selection: how the number of epochs is chosen: ``inner`` holds out a part of the training part of the fold
             (grouped likewise), takes the epoch with the lowest loss there, and trains anew on the whole training part
             for so many epochs; ``last`` trains `epochs` epochs.
-        inner_parts: into how many parts the training part is dealt for that.
-        inner_searches: how many of these parts are held out in turn; the geometric mean of their best epochs counts.
+        inner_parts: into how many parts the training part is dealt for that; one of them is held out.
         epochs: most epochs.
         patience: epochs without a better inner loss before the search for the epoch ends.
         batch_size: clips per step.
@@ -66,12 +65,11 @@ class TrainOptions:
     dropout_seed: int | None = None
     selection: Literal["inner", "last"] = "inner"
     inner_parts: int = 5
-    inner_searches: int = 1
     epochs: int = 100
     patience: int = 15
-    batch_size: int = 32
-    lr: float = 1e-3
-    weight_decay: float = 1e-4
+    batch_size: int = 64
+    lr: float = 5e-4
+    weight_decay: float = 1e-3
     value_weight: float = 1.0
     standardise: bool = True
     pca: int = 0
@@ -90,8 +88,8 @@ class TrainOptions:
         for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative")
-        if not 1 <= self.inner_searches <= self.inner_parts or self.inner_parts < 2:
-            raise ValueError("inner_parts must be at least 2, inner_searches between 1 and inner_parts")
+        if self.inner_parts < 2:
+            raise ValueError("inner_parts must be at least 2")
         if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:
             raise ValueError("lr must be positive, weight_decay and value_weight not negative")
 

@@ -76,19 +76,19 @@ def leave_one_value_out(column: str, values: Sequence[str]) -> list[Fold]:
     return [Fold(value, np.flatnonzero(array != value), np.flatnonzero(array == value)) for value in distinct]
 
 
-def inner_splits(
+def inner_split(
     n_parts: int, strata: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Ways to split a training part into a part to fit on and a part to choose the epoch on, grouped like the folds.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split a training part into a part to fit on and a part to choose the epoch on, grouped like the folds.
 
     Args:
-        n_parts: into how many parts the clips are dealt; fewer if there are fewer groups.
+        n_parts: into how many parts the clips are dealt, one of which is held out; fewer if there are fewer groups.
         strata: ``(N,)`` of the training part.
         groups: ``(N,)`` of the training part; None = each clip by itself.
         rng: where the shuffling comes from.
 
     Returns:
-        For each part in random order: positions to fit on and positions held out, both ascending.
+        Positions to fit on and positions held out, both ascending.
 
     Raises:
         TrainingError: if the training part has a single group (or clip).
@@ -101,8 +101,8 @@ def inner_splits(
             "Use selection=last with epochs=N, or group= to group by nothing.",
         )
     parts = _parts(min(n_parts, count), strata, groups, int(rng.integers(2**31 - 1)))
-    everyone = np.arange(len(strata))
-    return [(np.setdiff1d(everyone, parts[i]), parts[i]) for i in rng.permutation(len(parts))]
+    held = parts[int(rng.integers(len(parts)))]
+    return np.setdiff1d(np.arange(len(strata)), held), held
 
 
 def strata_of(column: np.ndarray, *, bins: int = 5) -> np.ndarray:

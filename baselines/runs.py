@@ -202,7 +202,7 @@ def save_member(folder: Path, member: Member) -> str:
         "fold": member.fold,
         "seed": member.seed,
         "epochs": member.epochs,
-        "inner_losses": [list(losses) for losses in member.inner_losses],
+        "inner_losses": list(member.inner_losses),
         "values": {target: list(pair) for target, pair in member.fitted.values.items()},
     }
     write_json(folder / f"{stem}.json", facts)
@@ -234,9 +234,7 @@ def load_member(folder: Path, stem: str, design: Design) -> Member:
         ) from None
     assert isinstance(model, FusionModel)  # noqa: S101 - only fusion models are saved by save_member
     fitted = Fitted(projections, {t: (v[0], v[1]) for t, v in facts["values"].items()}, priors)
-    return Member(
-        facts["fold"], facts["seed"], facts["epochs"], tuple(map(tuple, facts["inner_losses"])), fitted, model.eval()
-    )
+    return Member(facts["fold"], facts["seed"], facts["epochs"], tuple(facts["inner_losses"]), fitted, model.eval())
 
 
 def to_predictions(names: tuple[str, ...], targets: tuple[Target, ...], found: Mapping[str, np.ndarray]) -> Predictions:

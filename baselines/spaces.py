@@ -28,7 +28,7 @@ class Feature:
         fingerprint: of the space.
         level: level of the space; ``frame`` is averaged over time.
         dim: D.
-        typed: what the user typed.
+        typed: ``NAME@FINGERPRINT[:key=value...]``, with the options that the user typed.
         revision: code revision of the extractor.
         settings: everything that changes its numbers.
         facts: what is recorded beside it (licence, corpora it was trained on, ...).
@@ -94,8 +94,11 @@ def find_features(store: Store, words: str | Sequence[str], corpus_folder: Path)
 def _find(store: Store, spec: NameSpec, corpus_folder: Path) -> Feature:
     spaces = [s for s in store.spaces() if s.level in ("utterance", "frame")]
     named = [s for s in spaces if s.extractor == spec.name]
-    options = _recorded(spec) if named else {}
-    found = [s for s in named if s.fingerprint.startswith(spec.fingerprint) and _has(s, options)]
+    if spec.fingerprint:
+        found = [s for s in named if s.fingerprint.startswith(spec.fingerprint)]
+    else:
+        options = _recorded(spec) if named else {}
+        found = [s for s in named if _has(s, options)]
     if not found:
         raise _absent(spec, spaces, named, corpus_folder)
     usable = [s for s in found if s.level == "utterance" or s.spec.utterance == "mean"]
@@ -113,17 +116,17 @@ def _find(store: Store, spec: NameSpec, corpus_folder: Path) -> Feature:
             f"Pick one, e.g. --features {spec.name}@{next(iter(best.values())).fingerprint}",
         )
     (space,) = best.values()
-    return feature_of(space, str(spec))
+    return feature_of(space, spec.options)
 
 
-def feature_of(space: Space, typed: str) -> Feature:
-    """What a run records of a space."""
+def feature_of(space: Space, options: dict[str, str]) -> Feature:
+    """What a run records of a space that was named with `options`."""
     return Feature(
         space.extractor,
         space.fingerprint,
         space.level,
         space.dim,
-        typed,
+        str(NameSpec(space.extractor, options, space.fingerprint)),
         space.spec.revision,
         dict(space.spec.settings),
         dict(space.spec.facts),

@@ -93,7 +93,7 @@ def train(
         task = Task(model, config, material.plan.targets, settings)
         recipe = Recipe(
             str(corpus.folder),
-            tuple(f.label for f in material.features),
+            tuple(f.typed for f in material.features),
             model,
             track or "",
             tuple(t.name for t in material.plan.targets),
@@ -210,7 +210,7 @@ def report(
         "track": recipe.track or None,
         "targets": list(recipe.target),
         "model": recipe.model,
-        "features": list(recipe.features),
+        "features": [feature.label for feature in material.features],
         "corpus": corpus.name,
         "protocol": {
             "folds": options.folds or ("track" if plan.track else "5"),

@@ -42,10 +42,14 @@ class FaceCrops:
 
 @dataclass(frozen=True)
 class Waveform:
-    """Sound of one clip: ``(N,)`` float32 in [-1, 1], mono, at `rate_hz` (16 kHz)."""
+    """Sound of one clip: ``(N,)`` float32 in [-1, 1], mono, at `rate_hz` (16 kHz).
+
+    The first sample lies `start_s` after the clip's start; the engine adds it to the times of the rows.
+    """
 
     samples: np.ndarray
     rate_hz: int = 16_000
+    start_s: float = 0.0
 
     def __len__(self) -> int:
         """Number of samples."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,7 @@ def ask(
     precision: Precision,
     audio_column: str,
     text_column: str,
-    tracker: str,
+    tracker: Callable[[], str],
 ) -> list[Asked]:
     """Make the extractors and say which spaces they fill; a space that is named twice is filled once.
 
@@ -100,7 +100,7 @@ def ask(
         precision: of extractors that run on torch; others compute in fp32.
         audio_column: where the sound is from.
         text_column: where the transcript is from.
-        tracker: fingerprint of the geometry that crops are cut from.
+        tracker: gives the fingerprint of the geometry that crops are cut from.
 
     Raises:
         MerToolsError: for an unknown extractor, option or policy, or if weights are missing.
@@ -114,7 +114,7 @@ def ask(
 
 
 def _ask_one(
-    corpus: Corpus, named: NameSpec, level: Level, precision: Precision, audio_column: str, text_column: str, tracker: str
+    corpus: Corpus, named: NameSpec, level: Level, precision: Precision, audio_column: str, text_column: str, tracker: Callable[[], str]
 ) -> Asked:
     from feature_extractors import create_extractor
 
@@ -132,7 +132,7 @@ def _ask_one(
     if extractor.modality == "face":
         key, shipped = _face_key(extractor)
         if not shipped:
-            settings["tracker"] = tracker
+            settings["tracker"] = tracker()
     elif extractor.modality == "audio":
         settings["column"] = audio_column
     else:

@@ -87,6 +87,15 @@ class Channel(Generic[T]):
             self._stopped = True
             self._changed.notify_all()
 
+    def check(self) -> None:
+        """Leave if the channel was stopped.
+
+        Raises:
+            Stopped: if so.
+        """
+        with self._changed:
+            self._leave_if_stopped()
+
     def _leave_if_stopped(self) -> None:
         if self._stopped:
             raise Stopped

@@ -1,84 +1,21 @@
-"""Feeder threads: one decoder session per clip feeds every extractor, ahead of the model and in plan order."""
+"""Feeder threads: they read clips ahead of the model and hand over what they read in plan order."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from feature_extractors.base import FaceCrops, Waveform
-from feature_extractors.engine.asked import Asked, InputKey
+from feature_extractors.engine.asked import Asked
 from feature_extractors.engine.channel import Channel, Stopped
-from feature_extractors.engine.cutting import CutAll, shipped_crops, shipped_digest
-from feature_extractors.engine.sources import ClipSource, MediaCatalog, text_digest
+from feature_extractors.engine.items import ClipJob, Done, End, Piece
+from feature_extractors.engine.reader import ClipReader, GeometryKeeper
+from feature_extractors.engine.sources import MediaCatalog
 from feature_extractors.engine.tasks import Task
-from mertools.errors import MediaError
-from mertools.status import SILENCE_RMS, Status
 
 if TYPE_CHECKING:
-    from feature_extractors.facetrack import Geometry
     from mertools.media import DecoderPool
-
-BROKEN = (Status.TIMEOUT, Status.CRASH, Status.OOM)
-"""After these a session's process is gone."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of an input, in order."""
-
-    key: InputKey
-    payload: Any
-
-
-@dataclass(frozen=True)
-class End:
-    """No more pieces of this input. A status other than ``ok`` says why there is none."""
-
-    key: InputKey
-    status: str = Status.OK
-    reason: str = ""
-
-
-class Done:
-    """Nothing more of this clip."""
-
-
-@dataclass
-class ClipJob:
-    """One clip of a task on its way through a feeder.
-
-    Attributes:
-        stream: its number, counting in plan order.
-        task: that it belongs to.
-        source: of its inputs.
-        keys: the inputs that somebody needs.
-        last: whether it is the last of its task.
-        media: digest per input, set before the first item of the input is put.
-    """
-
-    stream: int
-    task: Task
-    source: ClipSource
-    keys: tuple[InputKey, ...]
-    last: bool
-    media: dict[InputKey, str] = field(default_factory=dict)
-
-
-class GeometryKeeper(Protocol):
-    """Reads and keeps the face tracks of clips."""
-
-    def read(self, clip: str) -> Geometry:
-        """From the store."""
-
-    def keep(self, clip: str, geometry: Geometry, media: str) -> None:
-        """Into the store."""
-
-    def fail(self, clip: str, status: str, reason: str, media: str) -> None:
-        """The clip has no geometry, and why."""
 
 
 class Feeder:
@@ -87,9 +24,9 @@ class Feeder:
     Args:
         tasks: in the order of work; taken one by one as feeders become free.
         asked: the spaces.
-        pool: of decoder processes; None if no space needs media.
+        pool: of decoder processes.
         catalog: of media digests.
-        keeper: of geometry; None if no space needs it.
+        keeper: of geometry.
         n_threads: feeders, each with its own face tracker.
         device: of the face tracker.
         budget: bytes that may wait for the model.
@@ -100,42 +37,43 @@ class Feeder:
         tasks: Iterable[Task],
         asked: Sequence[Asked],
         *,
-        pool: DecoderPool | None,
+        pool: DecoderPool,
         catalog: MediaCatalog,
-        keeper: GeometryKeeper | None,
+        keeper: GeometryKeeper,
         n_threads: int,
         device: str,
         budget: int = 512 << 20,
     ) -> None:
         self._asked, self._pool, self._catalog, self._keeper, self._device = asked, pool, catalog, keeper, device
         self.channel: Channel[Piece | End | Done] = Channel(budget, ahead=2 * n_threads)
-        self._expanded = self._expand(tasks)
-        self._claim_lock = threading.Lock()
-        self._claimed: dict[int, ClipJob | None] = {}
-        self._threads = [
-            threading.Thread(target=self._work, name=f"feeder-{i}", daemon=True) for i in range(n_threads)
-        ]
+        self._jobs = self._expand(tasks)
+        self._claiming = threading.Lock()
+        self._order: SimpleQueue[ClipJob | None | BaseException] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name=f"feeder-{i}", daemon=True) for i in range(n_threads)]
 
-    def start(self) -> None:
-        """Let the threads run."""
+    def jobs(self) -> Iterator[ClipJob]:
+        """Start the threads and yield the clips in plan order; their items are on the channel."""
         for thread in self._threads:
             thread.start()
+        while (job := self._order.get()) is not None:
+            if isinstance(job, BaseException):
+                raise job
+            yield job
+
+    def items(self, job: ClipJob) -> Iterator[Piece | End]:
+        """What was read of a clip, in order."""
+        while not isinstance(item := self.channel.get(job.stream), Done):
+            yield item
 
     def stop(self) -> None:
-        """Stop; a feeder in the middle of a clip leaves at its next item."""
+        """Send the threads home; one in the middle of a clip leaves at its next item."""
         self.channel.stop()
 
-    def join(self, timeout_s: float) -> None:
+    def join(self) -> None:
         """Wait until the threads have left."""
         for thread in self._threads:
-            thread.join(timeout_s)
-
-    def job(self, stream: int) -> ClipJob | None:
-        """The job with this number; None beyond the last. Claims it if no feeder has come that far."""
-        with self._claim_lock:
-            while stream not in self._claimed:
-                self._claim()
-            return self._claimed.pop(stream)
+            if thread.ident is not None:
+                thread.join()
 
     def _expand(self, tasks: Iterable[Task]) -> Iterator[ClipJob]:
         stream = 0
@@ -144,3 +82,25 @@ class Feeder:
                 keys = dict.fromkeys(self._asked[i].key for i, part in task.parts.items() if source.name in part.fed)
                 yield ClipJob(stream, task, source, tuple(keys), last=place == len(task.clips) - 1)
                 stream += 1
+
+    def _claim(self) -> ClipJob | None:
+        with self._claiming:
+            job = next(self._jobs, None)
+            self._order.put(job)
+            return job
+
+    def _work(self) -> None:
+        reader = ClipReader(self._pool, self._catalog, self._keeper, self._device, self._put, self.channel.check)
+        try:
+            while (job := self._claim()) is not None:
+                self.channel.begin(job.stream)
+                reader.read(job)
+                self.channel.put(job.stream, Done())
+        except Stopped:
+            return
+        except BaseException as error:  # the reader of the channel raises it
+            self.channel.fail(error)
+            self._order.put(error)
+
+    def _put(self, job: ClipJob, item: Piece | End) -> None:
+        self.channel.put(job.stream, item, item.n_bytes if isinstance(item, Piece) else 0)

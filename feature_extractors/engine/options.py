@@ -29,6 +29,7 @@ class ExtractionOptions:
         group_clips: clips whose batches are planned, and whose rows are made durable, together. Another value gives
             other batches, hence values that differ in the last bits.
         group_s: the same bound in seconds of media.
+        flush_s: groups that end within so many seconds of each other are made durable together.
         quiet: no progress line.
     """
 
@@ -45,6 +46,7 @@ class ExtractionOptions:
     timeout_s: float = 60.0
     group_clips: int = 32
     group_s: float = 256.0
+    flush_s: float = 2.0
     quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -62,7 +64,7 @@ class ExtractionOptions:
                     f"Statuses: {', '.join(known)}.",
                 )
         _ = self.shard_of
-        for name, lowest in (("limit", 1), ("decoders", 0), ("timeout_s", 0.001), ("group_clips", 1), ("group_s", 0)):
+        for name, lowest in (("limit", 1), ("decoders", 0), ("timeout_s", 0.001), ("group_clips", 1), ("group_s", 0), ("flush_s", 0)):
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise ExtractionError("MER-E004", f"{name} is {value}; expected at least {lowest}.")
@@ -110,7 +112,7 @@ def resolve_device(device: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]
         raise MachineError(
-            "MER-O010", f"device '{device}' cannot be used: {reason}.", "Expected auto, cpu, cuda or cuda:N."
+            "MER-O020", f"device '{device}' cannot be used: {reason}.", "Expected auto, cpu, cuda or cuda:N."
         ) from None
     return device
 

@@ -1,0 +1,28 @@
+"""What a worker says about a group that it has made durable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """One task that is done.
+
+    Attributes:
+        index: of the task.
+        n_clips: clips that got a row.
+        n_rows: rows written, over all spaces asked for.
+        n_bytes: bytes of values among them.
+        length: seconds of media or characters of these clips.
+        worked_s: seconds since the worker began, without loading of weights.
+        waited_s: of these, seconds it waited for decoders.
+    """
+
+    index: int
+    n_clips: int
+    n_rows: int
+    n_bytes: int
+    length: float
+    worked_s: float
+    waited_s: float

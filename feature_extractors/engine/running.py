@@ -1,0 +1,147 @@
+"""`run`: from a corpus and names of extractors to rows in the store and a summary."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from feature_extractors.engine.batching import utterance_of
+from feature_extractors.engine.engines import check_engine, find_engine
+from feature_extractors.engine.ledger import Ledger, make_ledger
+from feature_extractors.engine.options import ExtractionOptions
+from feature_extractors.engine.progress import Progress
+from feature_extractors.engine.report import TaskReport
+from feature_extractors.engine.summary import ExtractionSummary, summarise_space
+from mertools.errors import MachineError
+from mertools.status import Status
+
+if TYPE_CHECKING:
+    from feature_extractors.engine.worker import WorkerSetup
+    from mertools.corpus import Corpus
+    from mertools.store import Store
+
+LONG_CLIP_SHARE = 0.5
+"""A clip may take this share of its own length to decode, if that is more than the time limit."""
+
+
+def run(corpus: Corpus, names: Sequence[str], store: Store, options: ExtractionOptions) -> ExtractionSummary:
+    """Embed the clips of a corpus; what is in the store already is not computed again.
+
+    Args:
+        corpus: the clips; all of them, since batches are planned over the whole corpus.
+        names: extractors, ``NAME[:key=value...]`` each.
+        store: where embeddings and statuses go.
+        options: of the run.
+
+    Returns:
+        The summary; it counts what was done before as well.
+
+    Raises:
+        MerToolsError: before any clip is touched, if a name, an option, a device or weights are wrong; later if the
+            disk is full or an extractor fails on everything. Clips never raise.
+        KeyboardInterrupt: on Ctrl-C, after what was complete has been made durable.
+    """
+    began = time.perf_counter()
+    check_engine(options.engine)
+    ledger = make_ledger(corpus, names, store, options)
+    _check_room(ledger, store)
+    for one in ledger.asked:
+        store.declare(one.spec)
+    derived = derive(ledger, store)
+    reports: list[TaskReport] = []
+    if ledger.tasks:
+        _few_threads()
+        reports = _compute(ledger, store, options)
+    return ExtractionSummary(
+        clips=len(ledger.clips),
+        seconds=time.perf_counter() - began,
+        spaces=tuple(
+            summarise_space(store, one, clips) for one, clips in zip(ledger.asked, ledger.selected, strict=True)
+        ),
+        extracted=len(ledger.wanted),
+        rows=derived + sum(report.n_rows for report in reports),
+        derived=derived,
+        waiting=max((r.waited_s / max(r.worked_s, 1e-9) for r in reports[-1:]), default=0.0),
+    )
+
+
+def _compute(ledger: Ledger, store: Store, options: ExtractionOptions) -> list[TaskReport]:
+    reports = []
+    running = find_engine(options.engine).run_tasks(worker_setup(ledger, options), ledger.tasks, store)
+    with Progress(ledger.tasks, quiet=options.quiet) as progress, closing(running):  # type: ignore[type-var]
+        for report in running:
+            reports.append(report)
+            progress.add(report)
+    return reports
+
+
+def worker_setup(ledger: Ledger, options: ExtractionOptions) -> WorkerSetup:
+    """What each worker is told."""
+    from feature_extractors.engine.worker import WorkerSetup
+
+    longest = max((ledger.length.get(name, 0.0) for name in ledger.wanted), default=0.0)
+    return WorkerSetup(
+        asked=ledger.asked,
+        geometry=ledger.geometry,
+        device=ledger.device,
+        decoders=options.decoders or _decoders(),
+        timeout_s=max(options.timeout_s, LONG_CLIP_SHARE * longest),
+        flush_s=options.flush_s,
+    )
+
+
+def derive(ledger: Ledger, store: Store) -> int:
+    """Write the utterance rows that frame rows of the store give: their mean, or the same failure.
+
+    Returns:
+        The number of rows written.
+    """
+    written = 0
+    for place, derivation in ledger.derivations.items():
+        rows = store.rows(derivation.frames)
+        with store.writer(ledger.asked[place].spec.fingerprint) as writer:
+            for clip in derivation.clips:
+                row = rows[clip]
+                if row.status == Status.OK:
+                    mean = utterance_of(store.read(derivation.frames, clip).values)
+                    writer.add(clip, mean.values, mean.times_s, media=row.media)
+                else:
+                    writer.fail(clip, row.status, row.reason, media=row.media)
+                written += 1
+    return written
+
+
+def _check_room(ledger: Ledger, store: Store) -> None:
+    """Refuse at once what cannot fit: every wanted clip has at least one row."""
+    needed = sum(
+        4 * ledger.asked[place].spec.dim * len(part.wanted) for task in ledger.tasks for place, part in task.parts.items()
+    )
+    free = shutil.disk_usage(store.path).free
+    if free < needed:
+        raise MachineError(
+            "MER-O021",
+            f"the disk is too full: the store {store.path} will grow by at least {needed / 1e9:.1f} GB, and "
+            f"{free / 1e9:.1f} GB are free.",
+            "Free space, choose another --store, or extract fewer clips.",
+        )
+
+
+def _decoders() -> int:
+    """Decoder processes by default: two on a small machine, half of the cores on a larger one, at most 8."""
+    return min(max(2, _cores() // 2), 8)
+
+
+def _few_threads() -> None:
+    """Keep torch from using more threads than this process may have cores."""
+    import torch
+
+    if torch.get_num_threads() > _cores():
+        torch.set_num_threads(_cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
