@@ -71,6 +71,7 @@ class Pretrained(Extractor[I], Generic[I]):
         needed: files beside the parameters; ``a|b`` means one of them.
         optional: further files that change numbers if they are there.
         unused: parameters that a checkpoint may lack, because embeddings do not depend on them.
+        checked: attributes that `load` asks for first: reading them raises where an option does not fit the model.
     """
 
     Config: ClassVar[type[WeightsConfig]] = WeightsConfig
@@ -79,6 +80,7 @@ class Pretrained(Extractor[I], Generic[I]):
     needed: ClassVar[tuple[str, ...]] = ("config.json",)
     optional: ClassVar[tuple[str, ...]] = ()
     unused: ClassVar[tuple[str, ...]] = ()
+    checked: ClassVar[tuple[str, ...]] = ()
     config: Any
 
     def __init__(self, name: str, config: Any, facts: Mapping[str, Any]) -> None:
@@ -132,8 +134,10 @@ class Pretrained(Extractor[I], Generic[I]):
             precision: of matrix products and convolutions; normalisation, sums and results stay float32.
 
         Raises:
-            ExtractionError: if files are missing, damaged, or lack parameters.
+            ExtractionError: if files are missing, damaged, or lack parameters, or an option does not fit the model.
         """
+        for attribute in self.checked:
+            getattr(self, attribute)
         model = self.build()
         model.eval().requires_grad_(False)
         if precision != "fp32":

@@ -15,11 +15,11 @@ class Hubert(SpeechEncoder):
 
     model_types = ("hubert",)
 
-    def build(self) -> Any:
-        """The encoder."""
+    def model_class(self) -> Any:
+        """The encoder's class."""
         from transformers import HubertModel
 
-        return self.from_folder(HubertModel)
+        return HubertModel
 
 
 register_family(

@@ -1,11 +1,12 @@
-"""Self-supervised speech encoders of the wav2vec 2.0 kind: chunks of 10 s, sum of the last hidden layers, 50 rows/s.
+"""Self-supervised speech encoders of the wav2vec 2.0 kind: chunks of 10 s, 50 rows per second.
 
-The published embeddings cut a clip that is longer than 10 s into chunks, fill the last one with zeros, and keep the rows
-computed on those zeros: of a clip of 10.1 s half the mean is silence. ``tail=reference`` repeats that.
+The published embeddings cut a clip that is longer than 10 s into chunks, fill the last one with zeros, and keep the
+rows computed on those zeros: of a clip of 10.1 s half the mean is silence. ``tail=reference`` repeats that.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,6 +88,7 @@ class SpeechEncoder(Pretrained[Waveform]):
     batch_cost = 160.0
     needed = ("config.json", "preprocessor_config.json")
     unused = ("masked_spec_embed",)  # stands in for masked spans in pre-training only
+    checked = ("layers", "waveform_reader")
     config: SpeechConfig
 
     @property
@@ -126,6 +128,14 @@ class SpeechEncoder(Pretrained[Waveform]):
                 "Expected a model of 16000 Hz.",
             )
         return reader
+
+    @abstractmethod
+    def model_class(self) -> Any:
+        """The transformers class of the encoder."""
+
+    def build(self) -> Any:
+        """The encoder."""
+        return self.from_folder(self.model_class())
 
     def embed(self, batch: Sequence[Waveform], level: Level) -> list[Rows]:
         """One row every 20 ms, at the middle of the 25 ms it sees."""

@@ -16,11 +16,11 @@ class Wav2Vec2(SpeechEncoder):
 
     model_types = ("wav2vec2",)
 
-    def build(self) -> Any:
-        """The encoder."""
+    def model_class(self) -> Any:
+        """The encoder's class."""
         from transformers import Wav2Vec2Model
 
-        return self.from_folder(Wav2Vec2Model)
+        return Wav2Vec2Model
 
 
 def _checkpoint(hub_id: str, dim: int, licence: str, trained_on: tuple[str, ...], layer_norm: bool) -> Checkpoint:

@@ -15,11 +15,11 @@ class WavLM(SpeechEncoder):
 
     model_types = ("wavlm",)
 
-    def build(self) -> Any:
-        """The encoder."""
+    def model_class(self) -> Any:
+        """The encoder's class."""
         from transformers import WavLMModel
 
-        return self.from_folder(WavLMModel)
+        return WavLMModel
 
 
 register_family(

@@ -31,6 +31,7 @@ class Clip(Pretrained[FaceCrops]):
     batch_cost = 256.0
     model_types = ("clip", "clip_vision_model")
     needed = ("config.json", _PREPROCESSOR)
+    checked = ("preprocessing",)
     config: ClipConfig
 
     @property
@@ -52,17 +53,21 @@ class Clip(Pretrained[FaceCrops]):
         """What the checkpoint does to frames."""
         return ImagePreprocessing.read(self.weights.read_json(_PREPROCESSOR), str(self.weights.folder / _PREPROCESSOR))
 
+    @cached_property
+    def image_architecture(self) -> Any:
+        """Configuration of the image half; the projection's width is written beside the halves, not inside them."""
+        from transformers import CLIPVisionConfig
+
+        if isinstance(self.architecture, CLIPVisionConfig):
+            return self.architecture
+        half = self.architecture.vision_config.to_dict()
+        return CLIPVisionConfig(**{**half, "projection_dim": self.architecture.projection_dim})
+
     def build(self) -> Any:
         """The image half of CLIP with its projection; the text half is not loaded."""
-        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+        from transformers import CLIPVisionModelWithProjection
 
-        architecture = self.architecture
-        if not isinstance(architecture, CLIPVisionConfig):
-            # the projection's width is written beside the two halves, not inside the image half
-            architecture = CLIPVisionConfig(
-                **{**architecture.vision_config.to_dict(), "projection_dim": architecture.projection_dim}
-            )
-        return self.from_folder(CLIPVisionModelWithProjection, architecture)
+        return self.from_folder(CLIPVisionModelWithProjection, self.image_architecture)
 
     def embed(self, batch: Sequence[FaceCrops], level: Level) -> list[Rows]:
         """One row per crop, at the crop's time."""

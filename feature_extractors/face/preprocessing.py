@@ -83,7 +83,7 @@ class ImagePreprocessing:
         size = self._target(frames.shape[-2], frames.shape[-1])
         if size != tuple(frames.shape[-2:]):
             frames = functional.resize(frames, list(size), functional.InterpolationMode(self.filter), antialias=True)
-        return functional.center_crop(frames, list(self.crop)) if self.crop else frames
+        return _centre_crop(frames, *self.crop) if self.crop else frames
 
     def normalise(self, frames: torch.Tensor) -> torch.Tensor:
         """Scale and normalise: uint8 in, float32 out, on the device of `frames`."""
@@ -100,6 +100,18 @@ class ImagePreprocessing:
         if height <= width:
             return self.size, int(self.size * width / height)
         return int(self.size * height / width), self.size
+
+
+def _centre_crop(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The middle of each frame, black where the frame is smaller; an odd margin is larger below and on the right."""
+    from torch.nn.functional import pad
+
+    missing = [max(height - frames.shape[-2], 0), max(width - frames.shape[-1], 0)]
+    if any(missing):
+        (above, left), (below, right) = [m // 2 for m in missing], [(m + 1) // 2 for m in missing]
+        frames = pad(frames, (left, right, above, below))
+    top, side = (frames.shape[-2] - height) // 2, (frames.shape[-1] - width) // 2
+    return frames[..., top : top + height, side : side + width]
 
 
 def _size(value: Any) -> tuple[int, int] | int:

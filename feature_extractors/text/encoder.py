@@ -1,7 +1,7 @@
 """Text encoders of the BERT family: sum of the last four hidden layers, one row per token, special tokens left out.
 
-Special tokens are known from the tokenizer's mask, so any language works. A text longer than the model can see is read in
-overlapping windows; each token's row comes from the window in which it stands further from an edge.
+Special tokens are known from the tokenizer's mask, so any language works. A text longer than the model can see is read
+in overlapping windows; each token's row comes from the window in which it stands further from an edge.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class TextEncoderConfig(WeightsConfig, TextConfig):
 
     Attributes:
         layers: ``last4``, the sum of the last four hidden layers; ``last``, ``lastN``; or one layer's number.
-        overlap: tokens that two windows share where a text is longer than the model can see.
+        overlap: tokens that two windows share where a text is longer than the model can see; None for a quarter.
     """
 
     layers: str = "last4"
-    overlap: int = 128
+    overlap: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class TextEncoder(Pretrained[str]):
         *("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model"),
     )
     unused = ("pooler.dense.weight", "pooler.dense.bias", "pooler.weight", "pooler.bias")
+    checked = ("layers", "overlap")
     config: TextEncoderConfig
 
     @property
@@ -97,24 +98,27 @@ class TextEncoder(Pretrained[str]):
 
     @cached_property
     def window(self) -> int:
-        """Tokens that the model can see at once, special ones included.
-
-        Raises:
-            ExtractionError: if the overlap leaves no room to move.
-        """
+        """Tokens that the model can see at once, special ones included."""
         positions = int(self.architecture.max_position_embeddings)
         if self.architecture.model_type in ("roberta", "xlm-roberta"):
-            positions -= (
-                int(self.architecture.pad_token_id) + 1
-            )  # positions are counted from behind the padding's place
-        window = min(positions, int(min(self.tokenizer.model_max_length, 1 << 30)))
-        if not 0 <= self.config.overlap < window - _SPECIAL:
+            positions -= int(self.architecture.pad_token_id) + 1  # they count from behind the padding's place
+        return min(positions, int(min(self.tokenizer.model_max_length, 1 << 30)))
+
+    @cached_property
+    def overlap(self) -> int:
+        """Tokens that two windows share.
+
+        Raises:
+            ExtractionError: if it leaves no room to move.
+        """
+        overlap = self.window // 4 if self.config.overlap is None else self.config.overlap
+        if not 0 <= overlap < self.window - _SPECIAL:
             raise ExtractionError(
                 "MER-E101",
-                f"{self.name}: overlap={self.config.overlap} leaves no room in a window of {window} tokens.",
-                f"Expected 0 to {window - _SPECIAL - 1}.",
+                f"{self.name}: overlap={overlap} leaves no room in a window of {self.window} tokens.",
+                f"Expected 0 to {self.window - _SPECIAL - 1}.",
             )
-        return window
+        return overlap
 
     def build(self) -> Any:
         """The encoder."""
@@ -139,10 +143,8 @@ class TextEncoder(Pretrained[str]):
                 hidden = sum_of_layers(output, self.layers).cpu().numpy()  # (B, N, D)
             for row, i in enumerate(group):
                 values[i] = hidden[row, windows[i].kept]
-        texts = [
-            np.concatenate([v for w, v in zip(windows, values, strict=True) if w.text == i]) for i in range(len(batch))
-        ]
-        return [Rows(rows, np.full(len(rows), np.nan)) for rows in texts]
+        parts = list(zip(windows, values, strict=True))
+        return [_joined([rows for window, rows in parts if window.text == text]) for text in range(len(batch))]
 
     def _padded(self, windows: Sequence[_Window]) -> dict[str, np.ndarray]:
         fill = {"input_ids": self.tokenizer.pad_token_id or 0}
@@ -155,7 +157,7 @@ class TextEncoder(Pretrained[str]):
             text,
             truncation=True,
             max_length=self.window,
-            stride=self.config.overlap,
+            stride=self.overlap,
             return_overflowing_tokens=True,
             return_special_tokens_mask=True,
             return_attention_mask=True,
@@ -166,13 +168,18 @@ class TextEncoder(Pretrained[str]):
         for i in range(n):
             own = np.flatnonzero(np.asarray(encoded["special_tokens_mask"][i]) == 0)
             # of the tokens that two windows share, the earlier keeps the first half
-            first = self.config.overlap // 2 if i > 0 else 0
-            last = self.config.overlap - self.config.overlap // 2 if i < n - 1 else 0
+            first = self.overlap // 2 if i > 0 else 0
+            last = self.overlap - self.overlap // 2 if i < n - 1 else 0
             inputs = {name: np.asarray(encoded[name][i], np.int64) for name in names}
             windows.append(_Window(place, inputs, own[first : len(own) - last]))
         if not sum(len(window.kept) for window in windows):
             raise TooShortError("the text has no token")
         return windows
+
+
+def _joined(parts: Sequence[np.ndarray]) -> Rows:
+    values = np.concatenate(parts)
+    return Rows(values, np.full(len(values), np.nan))
 
 
 def _checkpoint(hub_id: str, dim: int, trained_on: str, summary: str) -> Checkpoint:

@@ -4,7 +4,11 @@ import json
 
 import pytest
 
-_BERT_WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "今", "天", "我", "很", "高", "兴", "真", "好", "你", "难", "过", "。", "，", "！", "?", "!", ".", ",", "i", "am", "so", "happy", "sad", "the", "day", "was", "null", "na", "a", "b", "c", "d", "e", "##a", "##b", "##c", "##d", "##e", "##happy", "##s"]
+_MARKS = "\u3002\uff0c\uff01?!.,"
+_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+_MARKS = "\u3002\uff0c\uff01?!.,"
+_ENGLISH = "i am so happy sad the day was null na a b c d e ##a ##b ##c ##d ##e ##happy ##s"
+_BERT_WORDS = [*_SPECIAL, *"今天我很高兴真好你难过", *_MARKS, *_ENGLISH.split(" ")]
 _SIZES = {"num_hidden_layers": 5, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
 
 
