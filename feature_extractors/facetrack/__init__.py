@@ -1,7 +1,7 @@
 """Faces over time: detection, tracks, geometry in the store, crops cut from geometry.
 
-The road of one clip: `FaceTracker.shrink` runs where the clip is decoded, `FaceTracker.track` turns what it sends into a
-`Geometry` of all faces, `choose` takes one face of it by a named policy, and `cutter` makes the callable that cuts its
+The road of one clip: `FaceTracker.find` has frames shrunk where the clip is decoded and makes a `Geometry` of all
+faces, `choose` takes one of them by a named policy, and `cutter` makes the callable that cuts its
 crops where the clip is decoded. Only the tracker needs torch; everything that runs beside the decoder does without.
 """
 

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from feature_extractors.facetrack.detect import Faces
 
-MAX_GAP_S = 1.0
+MAX_GAP_S = 2.0
 """A face unseen for longer than this starts a new track."""
 
 MAX_SHIFT = 0.75

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ARCFACE_112 = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-"""Where ArcFace (Deng et al., 2019) puts eyes, nose and mouth corners in a crop of 112 × 112 pixels."""
+"""Where ArcFace (Deng et al., 2019) puts eyes, nose and mouth corners in a crop of 112 by 112 pixels."""
 
 UNION_MARGIN = 0.2
 """Side added to the square around a union box, as a share of its side (half of it at each edge)."""

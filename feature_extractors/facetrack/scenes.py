@@ -15,7 +15,7 @@ _REMEMBERED_SCENES = 8
 
 
 class Scenes:
-    """Numbers the shots of a clip as its frames come; a shot that comes back (a flash, an answer) has its old number."""
+    """Numbers the shots of a clip as its frames come; a shot that comes back (after a flash) has its old number."""
 
     def __init__(self) -> None:
         self._last: np.ndarray | None = None
@@ -42,7 +42,7 @@ class Scenes:
         return self._scene
 
     def _enter(self, last: np.ndarray, thumbnail: np.ndarray) -> None:
-        """Close the scene whose last thumbnail is `last`; go back to the scene that `thumbnail` resumes, or open one."""
+        """End the scene whose last thumbnail is `last`; go back to the one that `thumbnail` resumes, or open one."""
         self._ends.pop(self._scene, None)
         known = {scene: _change(end, thumbnail) for scene, end in self._ends.items()}
         nearest = min(known, key=lambda scene: known[scene], default=-1)
