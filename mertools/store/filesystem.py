@@ -153,17 +153,17 @@ class Lease:
             json.dump({"token": token, "host": socket.gethostname(), "pid": os.getpid()}, file)
         return True
 
-    def _read(self) -> dict[str, object]:
+    def _read(self, path: Path | None = None) -> dict[str, object]:
         try:
-            found = json.loads(self.path.read_text())
+            found = json.loads((path or self.path).read_text())
         except FileNotFoundError:
             return {}
         except ValueError:  # made but not yet filled, or by a process that died in between
             return {"token": "unreadable"}
-        return found if isinstance(found, dict) else {"token": "unreadable"}
+        return found if isinstance(found, dict) and "token" in found else {"token": "unreadable"}
 
-    def _token(self) -> str:
-        return str(self._read().get("token", ""))
+    def _token(self, path: Path | None = None) -> str:
+        return str(self._read(path).get("token", ""))
 
     def _holder_is_dead(self) -> bool:
         holder = self._read()
@@ -186,7 +186,7 @@ class Lease:
         except FileNotFoundError:
             return
         try:
-            if token not in aside.read_text():  # someone else was quicker and this lease is a fresh one: put it back
+            if self._token(aside) != token:  # someone else was quicker and this lease is a fresh one: put it back
                 os.link(aside, self.path)
         except FileExistsError:
             pass

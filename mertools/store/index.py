@@ -217,6 +217,8 @@ class Index:
         path, name = self.layout.index, getattr(error, "sqlite_errorname", "")
         if name == "SQLITE_FULL":
             return disk_problem(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), path)
+        if name == "SQLITE_IOERR_WRITE":  # SQLite says no more; a quota or a limit on file sizes, as a rule
+            return disk_problem(OSError(errno.EDQUOT, "a quota, a limit on file sizes, or a failing disk"), path)
         if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             return disk_problem(OSError(errno.EIO, f"{error}, {name}"), path)
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

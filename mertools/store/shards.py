@@ -351,7 +351,8 @@ def _placed_rows(metadata: dict[str, Any], spans: dict[str, Any], data_start: in
         placed = [_placed(row, spans, data_start) for row in rows]
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise _unsound(f"the list of rows in its metadata is malformed ({error!r})") from None
-    n_tensors = 1 + sum(f"{row.clip}/{key}" in spans for row in placed for key in ("times_s", "values", "pad"))
+    keys = [f"{row.clip}/{key}" for row in placed if row.dtype for key in ("times_s", "values", "pad")]
+    n_tensors = 1 + sum(key in spans for key in keys)
     if n_tensors != len(spans) or len({row.clip for row in placed}) != len(placed):
         raise _unsound("its tensors and its list of rows do not agree")
     return tuple(placed)

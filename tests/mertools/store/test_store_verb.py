@@ -1,0 +1,185 @@
+"""``mertools store``: every sub-verb, its JSON document, its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mertools.cli import main
+from mertools.store import Space, SpaceSpec, Store, open_store
+
+
+@pytest.fixture
+def full(store: Store, arrays: dict[str, np.ndarray]) -> Store:
+    for crop in ("aligned-112", "aligned-256"):
+        space = store.declare(SpaceSpec("face/hog", "frame", 7, 1, {"crop": crop}, "face", facts={"licence": "MIT"}))
+        with store.writer(space) as writer:
+            for clip, values in arrays.items():
+                shifted = values + np.float16(crop == "aligned-256" and clip == "clip_2")
+                writer.add(clip, shifted, np.arange(len(values)) / 25, media="m")
+            writer.fail("dark", "no_face", "none found")
+    return store
+
+
+def space_of(store: Store, crop: str) -> Space:
+    return next(space for space in store.spaces() if space.spec.settings["crop"] == crop)
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, Any]:
+    code = main(["store", *map(str, words), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_ls_counts_clips_by_status(full: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document = call(capsys, "ls", full.path)
+    assert code == 0
+    assert [one["statuses"] for one in document] == [{"ok": 9, "no_face": 1}] * 2
+    assert main(["store", "ls", str(full.path)]) == 0
+    assert "face/hog" in capsys.readouterr().out
+
+
+def test_show_finds_broken_and_constant_dimensions(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    space = store.declare(SpaceSpec("audio/prosody", "frame", 4, 1, {"n": 3}))
+    values = np.arange(8, dtype=np.float32).reshape(2, 4)
+    values[:, 1], values[0, 2] = 5, np.nan
+    with store.writer(space) as writer:
+        writer.add("a", values, np.array([0.0, 0.5]))
+        writer.add("b", values[:1], np.array([0.0]))
+        writer.fail("c", "silent", "")
+    code, document = call(capsys, "show", store.path, "audio/prosody")
+    assert code == 0
+    assert document["statuses"] == {"ok": 2, "silent": 1}
+    assert document["not_finite"] == [2]
+    assert document["constant"] == [1]
+    assert document["n_rows"] == {"lowest": 1.0, "median": 1.5, "highest": 2.0, "total": 3.0}
+    assert document["rate_hz"]["median"] == 2.0
+    assert (document["lowest"], document["highest"]) == (0.0, 7.0)
+    assert document["settings"] == {"n": 3}
+    assert main(["store", "show", str(store.path), "audio/prosody"]) == 0
+    assert "1 dimensions: 2" in capsys.readouterr().out
+
+
+def test_show_of_a_space_without_values(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    store.declare(SpaceSpec("audio/prosody", "frame", 4, 1, {}))
+    code, document = call(capsys, "show", store.path, "audio/prosody")
+    assert (code, document["n_rows"], document["constant"], document["lowest"]) == (0, None, [], None)
+    assert main(["store", "show", str(store.path), "audio/prosody"]) == 0
+
+
+def test_verify_tells_sound_from_damaged(full: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    full.close()
+    assert call(capsys, "verify", full.path, "--deep") == (0, {"ok": True, "deep": True, "problems": []})
+    shard = next((full.path / "shards").rglob("*.safetensors"))
+    content = bytearray(shard.read_bytes())
+    content[-30] ^= 1
+    shard.write_bytes(content)
+    assert call(capsys, "verify", full.path)[0] == 0
+    code, document = call(capsys, "verify", full.path, "--deep")
+    assert code == 1
+    assert [problem["code"] for problem in document["problems"]] == ["MER-V106"]
+    assert main(["store", "verify", str(full.path), "--deep"]) == 1
+    assert "MER-V106" in capsys.readouterr().out
+    assert call(capsys, "gc", full.path, "--damaged")[0] == 0
+    assert call(capsys, "verify", full.path, "--deep")[0] == 0
+
+
+def test_verify_makes_a_garbled_index_anew(full: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    full.close()
+    (full.path / "index.sqlite").write_bytes(b"x" * 5000)
+    assert main(["store", "ls", str(full.path)]) == 2
+    assert "--rebuild" in capsys.readouterr().err
+    assert call(capsys, "verify", full.path, "--rebuild")[0] == 0
+    assert len(call(capsys, "ls", full.path)[1]) == 2
+
+
+def test_gc_says_what_it_would_do_and_does_it(full: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    orphan = full.layout.shards(full.spaces()[0].fingerprint) / f"{'a' * 32}.safetensors"
+    orphan.write_bytes(next((full.path / "shards").rglob("*.safetensors")).read_bytes())
+    code, planned = call(capsys, "gc", full.path, "--dry-run")
+    assert (code, planned["orphans"]) == (0, [orphan.name])
+    assert orphan.exists()
+    assert call(capsys, "gc", full.path)[1] == {**planned, "dry_run": False}
+    assert not orphan.exists()
+    assert main(["store", "gc", str(full.path)]) == 0
+    assert "freed 0 B" in capsys.readouterr().out
+
+
+def test_compare_shows_settings_and_numbers(full: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = space_of(full, "aligned-112"), space_of(full, "aligned-256")
+    code, document = call(capsys, "compare", full.path, first.fingerprint, f"face/hog@{second.fingerprint}")
+    assert code == 0
+    assert document["settings"] == {"settings.crop": ["aligned-112", "aligned-256"]}
+    assert (document["n_common"], document["numbers"]["n_equal"]) == (9, 8)
+    assert document["numbers"]["largest"] == pytest.approx(1, abs=2e-3)
+    assert document["numbers"]["relative_clip"] == "clip_2"
+    assert document["numbers"]["cosine_mean"] < 1
+    assert main(["store", "compare", str(full.path), first.fingerprint, second.fingerprint]) == 0
+    assert "settings.crop: 'aligned-112' | 'aligned-256'" in capsys.readouterr().out
+
+
+def test_compare_across_stores_and_shapes(
+    full: Store, tmp_path: Path, arrays: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = space_of(full, "aligned-112")
+    with open_store(tmp_path / "other", create=True) as other, other.writer(other.declare(first.spec)) as writer:
+        writer.add("clip_1", arrays["clip_0"], np.zeros(1))
+        writer.fail("clip_2", "silent", "")
+        writer.add("extra", arrays["clip_0"], np.zeros(1))
+    code, document = call(
+        capsys, "compare", full.path, first.fingerprint, first.fingerprint, "--other", tmp_path / "other"
+    )
+    assert code == 0
+    assert document["settings"] == {}
+    assert document["shapes"] == {"clip_1": [[2, 7], [1, 7]]}
+    assert document["statuses"] == {"clip_2": ["ok", "silent"]}
+    assert document["only_second"] == ["extra"]
+    assert document["numbers"] is None
+
+
+def test_import_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("manet_UTT", "chinese-hubert-large-FRA"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "a.npy", np.ones((1, 4) if name[-3:] == "UTT" else (3, 4), np.float32))
+    folders = [tmp_path / "manet_UTT", tmp_path / "chinese-hubert-large-FRA"]
+    code, document = call(capsys, "import", tmp_path / "store", *folders)
+    assert code == 0
+    assert [(one["ok"], one["level"]) for one in document] == [(1, "utterance"), (1, "frame")]
+    code, document = call(
+        capsys,
+        *("export", tmp_path / "store", "audio/chinese-hubert-large", "--out", tmp_path / "out"),
+        *("--level", "utterance", "--separator", "_"),
+    )
+    assert (code, document["clips"]) == (0, 1)
+    assert document["folder"].endswith("chinese-hubert-large_UTT")
+    np.save(folders[0] / "zero.npy", np.zeros(4, np.float32))
+    code, document = call(capsys, "import", tmp_path / "store", folders[0])
+    assert code == 1
+    assert document[0]["failures"] == {"zero": "the file holds zeros only"}
+    code, document = call(capsys, "export", tmp_path / "store", "face/manet", "--out", tmp_path / "out")
+    assert (code, document["absent"]) == (1, ["zero"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["ls", "nowhere"], "MER-V001"),
+        (["show", "nowhere", "face/hog"], "MER-V001"),
+        (["import", "STORE", "a_UTT", "b_UTT", "--name", "face/x"], "MER-V046"),
+        (["import", "STORE", "a_UTT", "b_UTT", "--level", "frame"], "MER-V046"),
+        (["lss", "STORE"], "MER-R012"),
+        (["ls", "STORE", "--dep"], "MER-R011"),
+        (["show", "STORE", "face/hug"], "MER-V007"),
+    ],
+)
+def test_wrong_use_is_one_paragraph_with_a_code(
+    store: Store, tmp_path: Path, words: list[str], code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.declare(SpaceSpec("face/hog", "frame", 7, 1, {}))
+    words = [str(store.path) if word == "STORE" else word for word in words]
+    words = [str(tmp_path / word) if word == "nowhere" else word for word in words]
+    assert main(["store", *words, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == code
