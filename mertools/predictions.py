@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,11 +44,12 @@ class Predictions:
             SubmissionError: for repeated names or arrays of another length.
         """
         if len(set(self.names)) != len(self.names):
-            raise SubmissionError("MER-S001", "predictions hold a name twice.", "Predict each clip once.")
-        if self.labels and self.probabilities.shape != (len(self.names), len(self.labels)):
+            name, n = Counter(self.names).most_common(1)[0]
+            raise SubmissionError("MER-S001", f"predictions hold '{name}' {n} times.", "Predict each clip once.")
+        expected = (len(self.names), len(self.labels))
+        if self.labels and self.probabilities.shape != expected:
             raise SubmissionError(
-                "MER-S002",
-                f"probabilities have shape {self.probabilities.shape}, expected ({len(self.names)}, {len(self.labels)}).",
+                "MER-S002", f"probabilities have shape {self.probabilities.shape}, expected {expected}."
             )
         for name, column in [*self.values.items(), *self.texts.items()]:
             if len(column) != len(self.names):
@@ -80,7 +82,8 @@ class Predictions:
         """Read a CSV that `write` wrote.
 
         Raises:
-            SubmissionError: if it is missing, has no ``name`` column, or a number does not parse.
+            SubmissionError: if it is missing, has no ``name`` column, a column or name twice, a row of another width,
+                a probability that is no number, or a label that is not the most probable one.
         """
         try:
             with Path(path).open(encoding="utf-8-sig", newline="") as file:
@@ -91,6 +94,9 @@ class Predictions:
             raise SubmissionError("MER-S005", f"{path} is not a UTF-8 CSV file: {error}.") from None
         if "name" not in header:
             raise SubmissionError("MER-S006", f"{path}, row 1: there is no column 'name'; found: {', '.join(header)}.")
+        repeated = [column for column, n in Counter(header).items() if n > 1]
+        if repeated:
+            raise SubmissionError("MER-S009", f"{path}, row 1: column '{repeated[0]}' stands twice.", "Delete one.")
         for number, row in enumerate(rows, start=2):
             if len(row) != len(header):
                 raise SubmissionError("MER-S007", f"{path}, row {number}: {len(row)} cells, expected {len(header)}.")
@@ -102,7 +108,20 @@ class Predictions:
         texts = {c: table[c] for c in rest if c not in values}
         if not labels and "discrete" in table:
             texts["discrete"] = table["discrete"]
-        return cls(table["name"], labels, probabilities if labels else np.zeros((0, 0)), values, texts)
+        found = cls(table["name"], labels, probabilities if labels else np.zeros((0, 0)), values, texts)
+        found._require_discrete(table.get("discrete", ()), path)
+        return found
+
+    def _require_discrete(self, written: tuple[str, ...], path: Path) -> None:
+        """A file whose labels and probabilities disagree would be scored one way and ensembled another."""
+        for row, (label, probable) in enumerate(zip(written, self.discrete, strict=False), start=2):
+            if label != probable:
+                raise SubmissionError(
+                    "MER-S084",
+                    f"{path}, row {row} ('{self.names[row - 2]}'): discrete is '{label}', but '{probable}' is more "
+                    "probable by the prob_ columns.",
+                    "Delete the prob_ columns, or write the label that they give.",
+                )
 
 
 def _numeric(cells: tuple[str, ...]) -> bool:

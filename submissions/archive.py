@@ -122,7 +122,7 @@ def _choice_problems(members: list[zipfile.ZipInfo], data: list[zipfile.ZipInfo]
         yield _problem(codes.FILE_NAME, ", ".join(plain[:5]), f"a file that ends in {suffix}")
     elif len(plain) > 1:
         yield _problem(codes.SEVERAL_FILES, ", ".join(plain[:5]), f"one {suffix} file")
-    if data and all("/" in m.filename for m in data):
+    if data and all("/" in m.filename and not _unsafe(m) for m in data):
         yield _problem(codes.FOLDER_IN_ZIP, data[0].filename, "the file at the zip's root, no folder", codes.RUN_FIX)
 
 

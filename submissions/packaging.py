@@ -18,15 +18,14 @@ from mertools.errors import SubmissionError
 from mertools.files import write_bytes_atomically, write_text_atomically
 from mertools.tracks import Column, Track, get_track
 from submissions.archive import write_zip
-from submissions.problems import InvalidSubmissionError, Problem, is_valid, report
+from submissions.names import JOINT, meant_keys
+from submissions.problems import EXTRA_COLUMN, InvalidSubmissionError, Problem, is_valid, report
 from submissions.reading import Table, parse, read_names, read_table
 from submissions.validation import (
-    Key,
     certain_label,
     check,
     header_columns,
     keys_of,
-    meant_keys,
     plain_number,
     require_table_format,
     suffix_of,
@@ -154,23 +153,30 @@ def mend(track: str | Track, file: Path | str, out: Path | str, candidates: Path
     target, zipped = _target(track, Path(out), path)
     before = check(track, table, path.name, listed)
     whole = _require_table(track, table, path, listed)
+    if any(problem.code == EXTRA_COLUMN for problem in before):
+        raise _not_mended(path, before)
     content = serialise(track, mended_table(track, whole, listed))
     member = track.upload.file_name or f"{track.id}{suffix_of(track)}" if zipped else ""
     left = check(track, replace(parse(content), zipped=zipped, member=member), target.name, listed)
     if not is_valid(left):
-        raise InvalidSubmissionError(
-            "MER-S071",
-            f"{path}: {sum(p.severity == 'error' for p in left)} problems have no certain mend; nothing was written.\n"
-            + report(left, path.name),
-            "Mend the rows named above by hand.",
-            before,
-        )
+        raise _not_mended(path, left)
     write_bytes_atomically(target, write_zip(member, content) if zipped else content)
     remaining = {problem.code for problem in left}
     return Mended(str(target), [p for p in before if p.code not in remaining], left)
 
 
-def canonical(track: Track, table: Table, candidates: Sequence[Key] | None) -> Table:
+def _not_mended(path: Path, problems: list[Problem]) -> InvalidSubmissionError:
+    n = sum(p.severity == "error" for p in problems)
+    return InvalidSubmissionError(
+        "MER-S071",
+        f"{path}: {n} problems, not all of which have a certain mend; nothing was written.\n"
+        + report(problems, path.name),
+        "Mend what is named above by hand.",
+        problems,
+    )
+
+
+def canonical(track: Track, table: Table, candidates: Sequence[str] | None) -> Table:
     """The upload's columns in their order; rows in candidate order where every key is a candidate, once."""
     columns = header_columns(track, table.header)
     rows = [[row[at] for at in columns.values()] for row in table.rows]
@@ -181,7 +187,7 @@ def canonical(track: Track, table: Table, candidates: Sequence[Key] | None) -> T
     return Table(header=list(columns), rows=rows, numbers=range(2, len(rows) + 2))
 
 
-def mended_table(track: Track, table: Table, candidates: Sequence[Key] | None) -> Table:
+def mended_table(track: Track, table: Table, candidates: Sequence[str] | None) -> Table:
     """`canonical`, with cells mended where the mend is certain."""
     columns = [track.upload.column(name) for name in header_columns(track, table.header)]
     plain = canonical(track, table, None)
@@ -189,7 +195,7 @@ def mended_table(track: Track, table: Table, candidates: Sequence[Key] | None) -
     rows = [[_mended(column, cell) for column, cell in zip(columns, row, strict=True)] for row in plain.rows]
     for row, key in zip(rows, keys_of(track, plain), strict=True):
         if key in meant:
-            for name, part in zip(track.upload.keys, meant[key], strict=True):
+            for name, part in zip(track.upload.keys, meant[key].split(JOINT), strict=True):
                 row[plain.header.index(name)] = part
     return canonical(track, replace(plain, rows=rows), candidates)
 
@@ -211,19 +217,19 @@ def default_out(track: Track) -> Path:
     return Path(upload.file_name or f"{track.id}{suffix_of(track)}")
 
 
-def _open(track: Track, file: Path | str, candidates: Path | str | None) -> tuple[Path, list[Key] | None, Table]:
+def _open(track: Track, file: Path | str, candidates: Path | str | None) -> tuple[Path, list[str] | None, Table]:
     require_table_format(track)
     listed = read_names(Path(candidates), track.upload.keys) if candidates is not None else None
     names = [c.name for c in track.upload.columns]
     return Path(file), listed, read_table(Path(file), suffix=suffix_of(track), columns=names)
 
 
-def _require_table(track: Track, table: Table, path: Path, candidates: Sequence[Key] | None) -> Table:
-    """The table if it can be written anew at all: readable, all columns there, all rows of one width."""
+def _require_table(track: Track, table: Table, path: Path, candidates: Sequence[str] | None) -> Table:
+    """The table if it can be written anew at all: readable, each column there once, all rows of one width."""
     columns = header_columns(track, table.header)
     complete = all(c.name in columns for c in track.upload.columns if c.required)
     even = all(len(row) == len(table.header) for row in table.rows)
-    if table.readable and complete and even:
+    if table.readable and complete and even and len(set(table.header)) == len(table.header):
         return table
     problems = check(track, table, path.name, candidates)
     raise InvalidSubmissionError(

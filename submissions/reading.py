@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 from mertools.errors import SubmissionError
 from submissions import problems as codes
 from submissions.archive import MAX_BYTES, is_zip, open_zip
+from submissions.names import join_keys, shown
 from submissions.problems import Problem, is_valid
 
 MAX_ROWS = 1_000_000
@@ -46,8 +50,18 @@ class Table:
 
     def cells(self, column: str) -> list[str]:
         """Cells of the first column of that name; empty where a row is too short."""
-        index = self.header.index(column)
-        return [row[index] if index < len(row) else "" for row in self.rows]
+        return self.cells_at(self.header.index(column))
+
+    def cells_at(self, position: int) -> list[str]:
+        """Cells of a column by position; empty where a row is too short."""
+        if self.even:
+            return list(map(itemgetter(position), self.rows))
+        return [row[position] if position < len(row) else "" for row in self.rows]
+
+    @property
+    def even(self) -> bool:
+        """Whether every row has as many cells as the header."""
+        return set(map(len, self.rows)) <= {len(self.header)}
 
 
 def read_table(path: Path, *, suffix: str = ".csv", columns: Sequence[str] = ()) -> Table:
@@ -112,23 +126,20 @@ def parse(content: bytes, columns: Sequence[str] = ()) -> Table:
     return table
 
 
-def read_names(path: Path, keys: Sequence[str]) -> list[tuple[str, ...]]:
+def read_names(path: Path, keys: Sequence[str]) -> list[str]:
     """Keys of the rows of a candidate list, in order.
 
     Raises:
         SubmissionError: if it is missing, unreadable, lacks a key column, or repeats a row.
     """
     table = trusted_table(path, keys, "candidate list")
-    names = list(zip(*(table.cells(key) for key in keys), strict=True))
-    seen: set[tuple[str, ...]] = set()
-    for number, name in zip(table.numbers, names, strict=True):
-        if name in seen:
-            raise SubmissionError(
-                "MER-S064",
-                f"{path}, row {number}: the candidate {', '.join(name)} stands twice.",
-                "Give each row once.",
-            )
-        seen.add(name)
+    names = join_keys([table.cells(key) for key in keys])
+    if len(set(names)) < len(names):
+        name, _ = Counter(names).most_common(1)[0]
+        row = table.numbers[len(names) - 1 - names[::-1].index(name)]
+        raise SubmissionError(
+            "MER-S064", f"{path}, row {row}: the candidate {shown(name)} stands twice.", "Give each row once."
+        )
     return names
 
 
@@ -150,7 +161,7 @@ def trusted_table(path: Path, columns: Sequence[str], what: str) -> Table:
             f"the {what} {path} has no column {' and '.join(missing)}; found: {', '.join(table.header)}.",
             f"Expected columns: {', '.join(columns)}.",
         )
-    for number, row in zip(table.numbers, table.rows, strict=True):
+    for number, row in zip(table.numbers, table.rows, strict=True) if not table.even else ():
         if len(row) != len(table.header):
             raise SubmissionError(
                 "MER-S067", f"the {what} {path}, row {number}: {len(row)} cells, expected {len(table.header)}."
@@ -192,22 +203,21 @@ def _split(text: str, columns: Sequence[str], table: Table) -> None:
             )
         )
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[list[str]] = []
     try:
-        for row in reader:
-            rows.append(row)
-            if len(rows) > MAX_ROWS or len(row) > MAX_COLUMNS:
-                what = f"more than {MAX_ROWS} rows" if len(rows) > MAX_ROWS else f"{len(row)} columns"
-                limits = f"at most {MAX_ROWS} rows of {MAX_COLUMNS} cells"
-                table.problems.append(_too_large(what, limits, row=len(rows)))
-                return
+        rows = list(islice(reader, MAX_ROWS + 1))
     except csv.Error as error:
         found = f"a line that is not CSV ({error})"
         table.problems.append(
             _problem(codes.NOT_CSV, found, "quotes closed, no stray quotes", "Mend the line.", row=reader.line_num)
         )
         return
-    blank = [number for number, row in enumerate(rows, start=1) if not row]
+    widest = max(map(len, rows))
+    if len(rows) > MAX_ROWS or widest > MAX_COLUMNS:
+        what = f"more than {MAX_ROWS} rows" if len(rows) > MAX_ROWS else f"{widest} columns"
+        row = len(rows) if len(rows) > MAX_ROWS else 1 + next(i for i, r in enumerate(rows) if len(r) == widest)
+        table.problems.append(_too_large(what, f"at most {MAX_ROWS} rows of {MAX_COLUMNS} cells", row=row))
+        return
+    blank = [number for number, row in enumerate(rows, start=1) if not row] if [] in rows else []
     if blank:
         table.problems.append(
             _problem(

@@ -225,7 +225,7 @@ def _groups(table: Table, rows: Sequence[int]) -> tuple[np.ndarray | None, str, 
 
 
 def _columns(
-    track: Track, scorer: ReferenceScorer, path: Path, truth: _Truth, candidates: list[tuple[str, ...]] | None
+    track: Track, scorer: ReferenceScorer, path: Path, truth: _Truth, candidates: list[str] | None
 ) -> tuple[Columns, list[Problem]]:
     """Aligned columns, and the oddities of the file."""
     table = read_table(path, suffix=suffix_of(track))
@@ -251,7 +251,7 @@ def _columns(
     return columns, [replace(problem, severity="warning") for problem in odd]
 
 
-def replace_count(track: Track, candidates: list[tuple[str, ...]] | None) -> Track:
+def replace_count(track: Track, candidates: list[str] | None) -> Track:
     """The track without its official number of rows, which no score depends on, unless candidates are given."""
     return track if candidates is not None else replace(track, candidates=replace(track.candidates, count=None))
 

@@ -11,10 +11,9 @@ from mertools.errors import ConfigError, did_you_mean
 from mertools.labels import NA_WORDS
 from mertools.tracks import Column, Track, get_track
 from submissions import problems as codes
+from submissions.names import join_keys, name_problems, shown
 from submissions.problems import RUN_FIX, Problem, Severity
 from submissions.reading import Table, read_names, read_table
-
-Key = tuple[str, ...]
 
 
 def validate(track: str | Track, file: Path | str, candidates: Path | str | None = None) -> list[Problem]:
@@ -40,7 +39,7 @@ def validate(track: str | Track, file: Path | str, candidates: Path | str | None
     return check(track, table, path.name, listed)
 
 
-def check(track: Track, table: Table, file_name: str, candidates: Sequence[Key] | None) -> list[Problem]:
+def check(track: Track, table: Table, file_name: str, candidates: Sequence[str] | None) -> list[Problem]:
     """Problems of a table that was read from `file_name`; see `validate`."""
     problems = [*_container_problems(track, table, file_name), *table.problems]
     if not table.readable:
@@ -49,12 +48,11 @@ def check(track: Track, table: Table, file_name: str, candidates: Sequence[Key] 
     problems += _width_problems(table)
     columns = header_columns(track, table.header)
     keys = keys_of(track, table) if set(track.upload.keys) <= set(columns) else None
-    clips = keys or [("",)] * len(table.rows)
+    clips = keys or [""] * len(table.rows)
     for name, position in columns.items():
-        cells = [row[position] if position < len(row) else "" for row in table.rows]
-        problems += _cell_problems(track.upload.column(name), cells, table.numbers, clips)
+        problems += _cell_problems(track.upload.column(name), table.cells_at(position), table.numbers, clips)
     if keys is not None:
-        problems += _name_problems(track, keys, table.numbers, candidates)
+        problems += name_problems(track, keys, table.numbers, candidates)
     return problems
 
 
@@ -93,14 +91,10 @@ def header_columns(track: Track, header: Sequence[str]) -> dict[str, int]:
     return positions
 
 
-def keys_of(track: Track, table: Table) -> list[Key]:
+def keys_of(track: Track, table: Table) -> list[str]:
     """What identifies each row, as it stands in the file."""
     columns = header_columns(track, table.header)
-    positions = [columns[key] for key in track.upload.keys]
-    if len(positions) == 1:
-        at = positions[0]
-        return [(row[at],) if at < len(row) else ("",) for row in table.rows]
-    return [tuple(row[at] if at < len(row) else "" for at in positions) for row in table.rows]
+    return join_keys([table.cells_at(columns[key]) for key in track.upload.keys])
 
 
 def certain_label(column: Column, cell: str) -> str | None:
@@ -170,6 +164,8 @@ def _header_problems(track: Track, table: Table) -> Iterator[Problem]:
 
 def _width_problems(table: Table) -> Iterator[Problem]:
     width = len(table.header)
+    if table.even:
+        return
     for number, row in zip(table.numbers, table.rows, strict=True):
         if len(row) != width:
             found = f"{len(row)} cells"
@@ -179,7 +175,7 @@ def _width_problems(table: Table) -> Iterator[Problem]:
 # -- cells -------------------------------------------------------------------------------------------------------------
 
 
-def _cell_problems(column: Column, cells: Sequence[str], numbers: Sequence[int], clips: Sequence[Key]) -> list[Problem]:
+def _cell_problems(column: Column, cells: Sequence[str], numbers: Sequence[int], clips: Sequence[str]) -> list[Problem]:
     """Each distinct cell is judged once, so that a hundred thousand rows take a moment."""
     judge = {"label": _label_problem, "number": _number_problem, "preference": _label_problem}.get(column.kind)
     if judge is None:
@@ -188,7 +184,7 @@ def _cell_problems(column: Column, cells: Sequence[str], numbers: Sequence[int],
     if not verdicts:
         return []
     return [
-        Problem(code, severity, number, column.name, cell, expected, mend, " ".join(clip))
+        Problem(code, severity, number, column.name, cell, expected, mend, shown(clip))
         for cell, number, clip in zip(cells, numbers, clips, strict=True)
         if cell in verdicts
         for code, severity, expected, mend in [verdicts[cell]]
@@ -237,98 +233,6 @@ def plain_number(cell: str) -> float | None:
         return None if "_" in cell else float(cell)
     except ValueError:
         return None
-
-
-# -- names -------------------------------------------------------------------------------------------------------------
-
-
-def _name_problems(
-    track: Track, keys: Sequence[Key], numbers: Sequence[int], candidates: Sequence[Key] | None
-) -> list[Problem]:
-    found = []
-    column = track.upload.keys[0]
-    first: dict[Key, int] = {}
-    known = set(candidates) if candidates is not None else set()
-    for number, key in zip(numbers, keys, strict=True):
-        name = " ".join(key)
-        if key in first:
-            expected = f"each name once (row {first[key]} has it)"
-            found.append(Problem(codes.DUPLICATE_NAME, "error", number, column, name, expected, "Delete one.", name))
-            continue
-        first[key] = number
-        if not name.strip():
-            found.append(Problem(codes.EMPTY_NAME, "error", number, column, name, "a name", "Write the name."))
-        elif any(part != part.strip() for part in key) and key not in known:
-            expected = "no spaces around it"
-            mend = f"Delete the spaces, {RUN_FIX}"
-            found.append(Problem(codes.SPACES, "error", number, column, name, expected, mend, name))
-    if candidates is None:
-        return found + _count_problems(track, len(first))
-    return found + _set_problems(track, first, candidates, column)
-
-
-def _count_problems(track: Track, n_names: int) -> list[Problem]:
-    count = track.candidates.count
-    if count is None or n_names == count:
-        return []
-    mend = "Predict every candidate once; if yours is another list, name it with --candidates."
-    return [_file(codes.ROW_COUNT, "error", f"{n_names} distinct names", f"{count}", mend)]
-
-
-def _set_problems(track: Track, rows: dict[Key, int], candidates: Sequence[Key], column: str) -> list[Problem]:
-    wanted = set(candidates)
-    found: list[Problem] = []
-    meant = meant_keys(list(rows), candidates)
-    n_strangers = sum(key not in wanted for key in rows)
-    near = [" ".join(c) for c in candidates] if n_strangers <= 20 and len(wanted) <= 2000 else []  # else too slow
-    for key, number in rows.items():
-        if key in wanted:
-            continue
-        name = " ".join(key)
-        if key not in meant:
-            mend = "Delete the row." + did_you_mean(name, near)
-            found.append(Problem(codes.EXTRA_NAME, "error", number, column, name, "a name of the list", mend, name))
-        elif tuple(part.strip() for part in key) != meant[key]:
-            mend = f"Write it so, {RUN_FIX}"
-            found.append(Problem(codes.NAME_CASE, "error", number, column, name, " ".join(meant[key]), mend, name))
-    covered = {meant.get(key, key) for key in rows}
-    for key in candidates:
-        if key not in covered:
-            mend = "Add a row for it."
-            found.append(
-                Problem(codes.MISSING_NAME, "error", None, column, "no row", " ".join(key), mend, " ".join(key))
-            )
-    in_order = [meant.get(key, key) for key in rows]
-    if len(in_order) == len(candidates) and covered == wanted and in_order != list(candidates):
-        severity: Severity = "error" if track.candidates.ordered else "warning"
-        row = next(rows[key] for key, c in zip(rows, candidates, strict=True) if meant.get(key, key) != c)
-        expected = "the order of the candidate list" + ("" if track.candidates.ordered else " (any order is scored)")
-        mend = f"Sort the rows, {RUN_FIX}"
-        name = " ".join(in_order[list(rows.values()).index(row)])
-        found.append(Problem(codes.ORDER, severity, row, column, name, expected, mend, name))
-    return found
-
-
-def meant_keys(keys: Sequence[Key], candidates: Sequence[Key]) -> dict[Key, Key]:
-    """For each key that is no candidate: the one that differs in spaces and case alone, if nothing else claims it."""
-    wanted, present = set(candidates), set(keys)
-    strangers = [key for key in keys if key not in wanted]
-    if not strangers:
-        return {}
-    folded: dict[Key, list[Key]] = {}
-    for candidate in candidates:
-        folded.setdefault(_fold(candidate), []).append(candidate)
-    claims = Counter(_fold(key) for key in strangers)
-    meant = {}
-    for key in strangers:
-        near = folded.get(_fold(key), [])
-        if len(near) == 1 and near[0] not in present and claims[_fold(key)] == 1:
-            meant[key] = near[0]
-    return meant
-
-
-def _fold(key: Key) -> Key:
-    return tuple(part.strip().casefold() for part in key)
 
 
 def _file(code: str, severity: Severity, found: str, expected: str, mend: str) -> Problem:
