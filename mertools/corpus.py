@@ -156,6 +156,7 @@ class Corpus:
         terms: what its licence allows.
         seen_in: other corpora that contain these clips.
         transcripts: origin of each transcript column, ``human`` or ``asr`` or a recogniser's name.
+        synthetic: whether the clips were generated; every number measured on them is stamped so.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Corpus:
     terms: Terms = Terms()
     seen_in: tuple[str, ...] = ()
     transcripts: Mapping[str, str] = field(default_factory=dict)
+    synthetic: bool = False
 
     # -- reading and writing -------------------------------------------------------------------------------------
 
@@ -193,6 +195,7 @@ class Corpus:
             terms=header.terms,
             seen_in=header.seen_in,
             transcripts=header.transcripts,
+            synthetic=header.synthetic,
         )
         corpus.validate(columns)
         return corpus
@@ -213,6 +216,8 @@ class Corpus:
         header["terms"] = _plain(self.terms)
         header["seen_in"] = list(self.seen_in)
         header["transcripts"] = dict(self.transcripts)
+        if self.synthetic:
+            header["synthetic"] = True
         write_text_atomically(self.folder / CORPUS_FILE, dump_yaml(header))
         write_text_atomically(self.folder / CLIPS_FILE, _csv_text(columns, rows))
 
@@ -392,6 +397,7 @@ class _Header:
     terms: Terms = Terms()
     seen_in: tuple[str, ...] = ()
     transcripts: dict[str, str] = field(default_factory=dict)
+    synthetic: bool = False
 
 
 def _read_header(folder: Path) -> _Header:

@@ -84,6 +84,23 @@ def _dispatch(words: list[str], as_json: bool) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return FINE if words else BAD_INPUT
+    outcome = execute(words)
+    if as_json:
+        print(json.dumps(outcome.document, ensure_ascii=False, allow_nan=False, indent=2, default=str))
+    elif outcome.text:
+        print(outcome.text)
+    return outcome.exit_code
+
+
+def execute(words: Sequence[str]) -> Outcome:
+    """Run one command line and give back what it found, printing no result.
+
+    Args:
+        words: the verb and its options, as after ``mertools``.
+
+    Raises:
+        MerToolsError: as the verb does.
+    """
     verb = words[0]
     if verb not in verbs():
         raise ConfigError(
@@ -95,11 +112,7 @@ def _dispatch(words: list[str], as_json: bool) -> int:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     module.add_arguments(parser)
     outcome: Outcome = module.run(parser.parse_args(words[1:]))
-    if as_json:
-        print(json.dumps(outcome.document, ensure_ascii=False, allow_nan=False, indent=2, default=str))
-    elif outcome.text:
-        print(outcome.text)
-    return outcome.exit_code
+    return outcome
 
 
 def _module(verb: str) -> Any:
