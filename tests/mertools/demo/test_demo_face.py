@@ -13,8 +13,9 @@ SCENES = write_script(DemoSettings(takes=1))
 
 
 def shown(emotion: str, intensity: float = 1.0) -> Scene:
-    scene = next(s for s in SCENES if s.emotion == emotion and s.speaker.name == "speaker_1")
-    return replace(scene, intensity=intensity)
+    """The same scene with another emotion: pose, light and noise stay as they are."""
+    scene = next(s for s in SCENES if s.speaker.name == "speaker_1")
+    return replace(scene, emotion=emotion, intensity=intensity)
 
 
 def still(scene: Scene) -> np.ndarray:
