@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -90,11 +91,15 @@ def make_raw(
         for old in raw.clips.glob("demo_*.mp4"):
             old.unlink()
         write_text_atomically(stamp, made_with)
-    for done, scene in enumerate(raw.scenes, start=1):
+
+    def make(scene: Scene) -> None:
         path = raw.clips / f"{scene.name}.mp4"
         if not path.is_file():
             _write_clip(path, scene, settings)
-        progress(done, len(raw.scenes))
+
+    with ThreadPoolExecutor() as pool:  # warping and encoding leave the interpreter's lock
+        for done, _ in enumerate(pool.map(make, raw.scenes), start=1):
+            progress(done, len(raw.scenes))
     _write_tables(raw)
     return raw
 

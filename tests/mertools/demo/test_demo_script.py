@@ -47,7 +47,7 @@ def test_text_alone_does_not_give_the_emotion_away() -> None:
     assert len(shared) >= 10
 
 
-@pytest.mark.parametrize("wrong", [{"speakers": 1}, {"takes": 0}, {"size": 97}, {"fps": 1}, {"test_speakers": 8}])
+@pytest.mark.parametrize("wrong", [{"speakers": 1}, {"takes": 0}, {"size": 97}, {"fps": 1}, {"test_speakers": 10}])
 def test_settings_that_make_no_corpus_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="Expected"):
         DemoSettings(**wrong)  # type: ignore[arg-type]
