@@ -9,6 +9,7 @@ import pytest
 from feature_extractors.facetrack import FaceTracker, Shrinker, choose
 from feature_extractors.facetrack.detect import overlap
 
+
 def straight(start, end, n):
     return [tuple(point) for point in np.linspace(start, end, n)]
 
@@ -90,8 +91,10 @@ def test_a_face_that_the_search_misses_is_recovered_where_it_can_be_measured(tra
 
     def blind_on_some(frames):
         found = search(frames)
-        return [type(faces)(*(part[:0] for part in vars(faces).values())) if tag(f) else faces
-                for f, faces in zip(frames, found, strict=True)]
+        return [
+            type(faces)(*(part[:0] for part in vars(faces).values())) if tag(f) else faces
+            for f, faces in zip(frames, found, strict=True)
+        ]
 
     def tag(frame):
         return frame[0, 0, 0] == 255
@@ -154,7 +157,9 @@ def test_a_frame_on_which_the_detector_fails_costs_only_its_own_faces(tracker: F
 
     def failing(frames, landmarks):
         if any(np.array_equal(frame, marked) for frame in frames):
-            raise IndexError("The shape of the mask [3] at index 0 does not match the shape of the indexed tensor [2, 4]")
+            raise IndexError(
+                "The shape of the mask [3] at index 0 does not match the shape of the indexed tensor [2, 4]"
+            )
         return detect(frames, landmarks=landmarks)
 
     marked = spoiled.copy()
