@@ -41,7 +41,7 @@ class Crops(NamedTuple):
 
     pixels: np.ndarray
     times_s: np.ndarray
-    index: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # tuple.index is of no use here
 
 
 @dataclass(frozen=True)
