@@ -32,6 +32,7 @@ def render(runs: Sequence[RunFacts], *, made: datetime.datetime | None = None) -
     environment.globals |= {
         name: getattr(charts, name) for name in charts.__dict__ if name.endswith(("_chart", "_bar"))
     }
+    environment.globals["known"] = lambda floors: {name: value for name, value in floors.items() if value is not None}
     template = environment.from_string((files("mertools.report") / "page.html").read_text(encoding="utf-8"))
     stamp = made or datetime.datetime.now(datetime.UTC)
     return template.render(
