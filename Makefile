@@ -32,7 +32,7 @@ lint: $(INSTALLED)  ## style, dependency direction, types
 bench: $(INSTALLED)  ## benchmarks on the CPU; results go to benchmarks/results
 	$(THREADS) $(BIN)/python benchmarks/store.py
 	$(THREADS) $(BIN)/python benchmarks/face_track.py
-	$(THREADS) $(BIN)/python benchmarks/submissions.py
+	$(THREADS) $(BIN)/python benchmarks/scoring.py
 
 clean:  ## remove what the targets above made, but not .venv
 	rm -rf demo-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -5,7 +5,8 @@ Usage: python benchmarks/face_track.py CLIPS_FOLDER [--out benchmarks/results/fa
 The reference is `facenet_pytorch.MTCNN(keep_all=True).detect` at native size, else default parameters. Its face of a
 frame is the largest with probability of at least 0.9, or the most probable one if none reaches that. Ours is the face
 that the policy `largest` chooses. Times are of finding faces alone (ours: with shrinking); decoding is in neither.
-`--reference-cache FILE.npz` keeps the reference's boxes and times between runs while developing; the results then say so.
+On a machine that does other work too, set OMP_WAIT_POLICY=passive: threads that spin at barriers distort both sides.
+`--reference-cache FILE.npz` keeps the reference's boxes and times between runs; the results then say so.
 """
 
 from __future__ import annotations
@@ -214,6 +215,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load_at_end": round(os.getloadavg()[0], 2),
         "torch_threads": torch.get_num_threads(),
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "default"),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("torch", "facenet-pytorch", "numpy", "opencv-python-headless")},
     }

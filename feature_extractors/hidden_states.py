@@ -52,7 +52,7 @@ def sum_of_layers(output: Any, layers: tuple[int, ...]) -> torch.Tensor:
     encoder's final LayerNorm, from 5.16 on before it, and published embeddings are made of the former.
     """
     chosen = [output.last_hidden_state if i == -1 else output.hidden_states[i] for i in layers]
-    total = chosen[0].float()
+    total: torch.Tensor = chosen[0].float()
     for hidden in chosen[1:]:
         total = total + hidden.float()
     return total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,6 +71,7 @@ class Pretrained(Extractor[I], Generic[I]):
         needed: files beside the parameters; ``a|b`` means one of them.
         optional: further files that change numbers if they are there.
         unused: parameters that a checkpoint may lack, because embeddings do not depend on them.
+        exact: parts of the model that compute in float32 at every precision.
         checked: attributes that `load` asks for first: reading them raises where an option does not fit the model.
     """
 
@@ -81,10 +82,11 @@ class Pretrained(Extractor[I], Generic[I]):
     optional: ClassVar[tuple[str, ...]] = ()
     unused: ClassVar[tuple[str, ...]] = ()
     checked: ClassVar[tuple[str, ...]] = ()
+    exact: ClassVar[tuple[str, ...]] = ()
     config: Any
 
     def __init__(self, name: str, config: Any, facts: Mapping[str, Any]) -> None:
-        super().__init__(name, config, facts)
+        super().__init__(name, config, {**facts, "weights": config.weights})  # recorded: where they came from
         self.device = "cpu"
         self.precision: Precision = "fp32"
         self._model: torch.nn.Module | None = None
@@ -141,7 +143,7 @@ class Pretrained(Extractor[I], Generic[I]):
         model = self.build()
         model.eval().requires_grad_(False)
         if precision != "fp32":
-            _narrow(model, _dtype(precision))
+            _narrow(model, _dtype(precision), [model.get_submodule(part) for part in self.exact], device)
         self.device, self.precision = device, precision
         self._model = model.to(device)
 
@@ -199,16 +201,16 @@ class Pretrained(Extractor[I], Generic[I]):
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Inference in the chosen precision; fp32 means fp32 on a GPU too (no TF32)."""
+        """Inference in the chosen precision; fp32 means fp32 on a GPU too (no TF32 in its convolutions)."""
         import torch
 
-        kind = torch.device(self.device).type
-        with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
-            if self.precision == "fp32":
-                yield
-            else:
-                with torch.autocast(kind, _dtype(self.precision)):
+        narrow = self.precision != "fp32"
+        with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=narrow):
+            if narrow:
+                with torch.autocast(torch.device(self.device).type, _dtype(self.precision)):
                     yield
+            else:
+                yield
 
     @property
     def on_gpu(self) -> bool:
@@ -222,24 +224,40 @@ def _dtype(precision: Precision) -> torch.dtype:
     return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
 
 
-def _narrow(model: torch.nn.Module, dtype: torch.dtype) -> None:
-    """Store the parameters that autocast would narrow at every call in 16 bit.
+def _narrow(model: torch.nn.Module, dtype: torch.dtype, exact: Sequence[torch.nn.Module], device: str) -> None:
+    """Store in 16 bit the parameters that autocast would narrow at every call.
 
-    Those of normalisation stay float32, and so do those that a weight norm is computed from.
+    Those of normalisation stay float32, and so do those that a weight norm is computed from and those of `exact` parts,
+    which autocast passes over.
     """
     from torch import nn
     from torch.nn.utils import parametrize
 
+    untouched = {module for part in exact for module in part.modules()}
     for module in model.modules():
-        plain = not parametrize.is_parametrized(module)
+        plain = module not in untouched and not parametrize.is_parametrized(module)
         if plain and isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             module.to(dtype)
+    for part in exact:
+        part.forward = _without_autocast(part.forward, device)
+
+
+def _without_autocast(forward: Callable[..., Any], device: str) -> Callable[..., Any]:
+    import torch
+
+    kind = torch.device(device).type
+
+    def exact(*inputs: Any, **options: Any) -> Any:
+        with torch.autocast(kind, enabled=False):
+            return forward(*inputs, **options)
+
+    return exact
 
 
 def _safetensors_error() -> type[Exception]:
     from safetensors import SafetensorError
 
-    return SafetensorError  # type: ignore[no-any-return]
+    return SafetensorError
 
 
 def _unpickling_error() -> type[Exception]:

@@ -18,11 +18,14 @@ from mertools.metrics.intervals import Interval, PairedTest, interval, paired_te
 from mertools.tracks import ReferenceScorer, Track, get_track
 from mertools.tracks.base import arguments
 from submissions.floors import Columns, Floor, floors
-from submissions.problems import Problem, harmless
+from submissions.names import join_keys, shown
+from submissions.problems import CONTAINER, PREDICTIONS_FILE, Problem, harmless
 from submissions.reading import Table, read_names, read_table, readable_or_raise, trusted_table
 from submissions.validation import check, plain_number, suffix_of
 
 GROUP_COLUMNS = ("speaker", "source")
+
+_EXPECTED = (CONTAINER, PREDICTIONS_FILE)  # nothing odd: what is scored need not be packaged yet
 
 
 @dataclass(frozen=True)
@@ -180,9 +183,9 @@ class _Truth:
 
 
 def _read_truth(track: Track, path: Path) -> _Truth:
-    key = track.upload.keys[0]
-    table = trusted_table(path, [key, *(t.name for t in track.targets)], "truth file")
-    last = {name: i for i, name in enumerate(table.cells(key))}
+    keys = track.upload.keys
+    table = trusted_table(path, [*keys, *(t.name for t in track.targets)], "truth file")
+    last = {name: i for i, name in enumerate(join_keys([table.cells(key) for key in keys]))}
     names, rows = list(last), list(last.values())
     columns = {}
     for target in track.targets:
@@ -230,7 +233,6 @@ def _columns(
     """Aligned columns, and the oddities of the file."""
     table = read_table(path, suffix=suffix_of(track))
     readable_or_raise(table, path)
-    key = track.upload.keys[0]
     _require_columns(track, table, path)
     _require_widths(table, path)
     labels = {target.name: table.cells(target.name) for target in track.targets}
@@ -239,7 +241,7 @@ def _columns(
             if target.kind == "classes":
                 for number, cell in zip(table.numbers, labels[target.name], strict=True):
                     _prediction(target, cell, path, number)
-    row_of = {name: i for i, name in enumerate(table.cells(key))}
+    row_of = {name: i for i, name in enumerate(join_keys([table.cells(key) for key in track.upload.keys]))}
     _require_names(scorer, row_of, truth.names, path)
     columns: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for target in track.targets:
@@ -248,7 +250,7 @@ def _columns(
         said = [_prediction(target, cell, path, number) for cell, number in zip(cells, numbers, strict=True)]
         columns[target.kind] = (truth.columns[target.kind], np.array(said))
     odd = check(replace_count(track, candidates), table, path.name, candidates)
-    return columns, [replace(problem, severity="warning") for problem in odd]
+    return columns, [replace(problem, severity="warning") for problem in odd if problem.code not in _EXPECTED]
 
 
 def replace_count(track: Track, candidates: list[str] | None) -> Track:
@@ -299,8 +301,8 @@ def _require_names(scorer: ReferenceScorer, predicted: Mapping[str, int], names:
     if missing:
         raise SubmissionError(
             "MER-S080",
-            f"{path} has no row for {len(missing)} of the {wanted} scored clips, first '{harmless(missing[0])}'; "
-            "the organisers' scorer stops.",
+            f"{path} has no row for {len(missing)} of the {wanted} scored clips, first "
+            f"'{harmless(shown(missing[0]))}'; the organisers' scorer stops.",
             "Predict every candidate.",
         )
 

@@ -218,10 +218,11 @@ def _delta(rows: np.ndarray, reach: int = 2) -> np.ndarray:
     """Slope of the regression line over ``2 * reach + 1`` frames, per frame; the ends are held."""
     n = len(rows)
     padded = np.pad(rows, ((reach, reach), (0, 0)), mode="edge")
-    slope = np.zeros_like(rows)
+    slope: np.ndarray = np.zeros_like(rows)
     for k in range(1, reach + 1):
         slope += k * (padded[reach + k : reach + k + n] - padded[reach - k : reach - k + n])
-    return slope / (2 * sum(k * k for k in range(1, reach + 1)))
+    slope /= 2 * sum(k * k for k in range(1, reach + 1))
+    return slope
 
 
 def _semitones(pitch: Pitch) -> np.ndarray:

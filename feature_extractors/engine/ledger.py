@@ -170,9 +170,7 @@ class _Book:
         tasks: list[Task] = []
         for lane in sorted(groups, reverse=True):  # text first: it is quick
             for group in groups[lane]:
-                task = make_task(
-                    len(tasks), lane, group, asked, wanted, rows, self._sources, lengths[lane]
-                )
+                task = make_task(len(tasks), lane, group, asked, wanted, rows, self._sources, lengths[lane])
                 if task is not None:
                     tasks.append(self._with_geometry(task, asked, known))
         seconds = lengths.get("media", {})

@@ -64,7 +64,14 @@ class ExtractionOptions:
                     f"Statuses: {', '.join(known)}.",
                 )
         _ = self.shard_of
-        for name, lowest in (("limit", 1), ("decoders", 0), ("timeout_s", 0.001), ("group_clips", 1), ("group_s", 0), ("flush_s", 0)):
+        for name, lowest in (
+            ("limit", 1),
+            ("decoders", 0),
+            ("timeout_s", 0.001),
+            ("group_clips", 1),
+            ("group_s", 0),
+            ("flush_s", 0),
+        ):
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise ExtractionError("MER-E004", f"{name} is {value}; expected at least {lowest}.")

@@ -118,7 +118,9 @@ def derive(ledger: Ledger, store: Store) -> int:
 def _check_room(ledger: Ledger, store: Store) -> None:
     """Refuse at once what cannot fit: every wanted clip has at least one row."""
     needed = sum(
-        4 * ledger.asked[place].spec.dim * len(part.wanted) for task in ledger.tasks for place, part in task.parts.items()
+        4 * ledger.asked[place].spec.dim * len(part.wanted)
+        for task in ledger.tasks
+        for place, part in task.parts.items()
     )
     free = shutil.disk_usage(store.path).free
     if free < needed:

@@ -135,7 +135,8 @@ def hog(grey: np.ndarray, cell: int, block: int, orientations: int) -> np.ndarra
     blocks = np.lib.stride_tricks.sliding_window_view(histograms, (block, block), axis=(1, 2))
     blocks = np.moveaxis(blocks, 3, -1).reshape(n, rows - block + 1, columns - block + 1, -1)
     blocks = np.minimum(blocks / _block_norm(blocks), _CLIP)
-    return (blocks / _block_norm(blocks)).reshape(n, -1).astype(np.float32)
+    rows_of_blocks: np.ndarray = (blocks / _block_norm(blocks)).reshape(n, -1).astype(np.float32)
+    return rows_of_blocks
 
 
 def _block_norm(blocks: np.ndarray) -> np.ndarray:

@@ -63,9 +63,9 @@ def associate(state: State, faces: Faces, frame: np.ndarray, time_s: float, scen
     known = [k for k in state.known if time_s - k.time_s <= MAX_GAP_S]
     looks = [_look(frame, box) for box in faces.box]
     cost = np.full((len(known), len(faces)), np.inf)
-    for i, track in enumerate(known):
-        if track.scene == scene:
-            cost[i] = [_cost(track, box, look, time_s) for box, look in zip(faces.box, looks, strict=True)]
+    for i, candidate in enumerate(known):
+        if candidate.scene == scene:
+            cost[i] = [_cost(candidate, box, look, time_s) for box, look in zip(faces.box, looks, strict=True)]
     # A forbidden pair costs more than any number of allowed ones, so that it never displaces one of them.
     pairs = zip(*linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6)), strict=True)
     taken = {int(column): known[row] for row, column in pairs if np.isfinite(cost[row, column])}

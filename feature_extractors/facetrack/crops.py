@@ -24,6 +24,9 @@ ARCFACE_112 = np.array(
 UNION_MARGIN = 0.2
 """Side added to the square around a union box, as a share of its side (half of it at each edge)."""
 
+MIN_SCALE = 1e-3
+"""Crop pixels per frame pixel, below which landmarks coincide rather than belong to a face."""
+
 _TIME_SLACK_S = 1e-6
 
 
@@ -38,7 +41,7 @@ class Crops(NamedTuple):
 
     pixels: np.ndarray
     times_s: np.ndarray
-    index: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # tuple.index is of no use here
 
 
 @dataclass(frozen=True)
@@ -162,9 +165,12 @@ def cut(pixels: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
         size: side of the crop.
 
     Returns:
-        ``(size, size, 3)`` uint8, black beyond the frame.
+        ``(size, size, 3)`` uint8, black beyond the frame; wholly black if `matrix` shrinks everything to a point.
     """
-    shrink = int(1.0 / max(np.sqrt(abs(np.linalg.det(matrix[:, :2]))), 1e-3))
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if scale < MIN_SCALE:
+        return np.zeros((size, size, 3), np.uint8)
+    shrink = int(1.0 / scale)
     if shrink >= 2:
         pixels, matrix = _reduced(pixels, matrix, size, shrink)
     return np.asarray(

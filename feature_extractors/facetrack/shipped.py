@@ -69,7 +69,7 @@ def _read_array(path: Path) -> np.ndarray:
 
 
 def _read_images(paths: list[Path]) -> np.ndarray:
-    images = []
+    images: list[np.ndarray] = []
     for path in paths:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:

@@ -231,9 +231,10 @@ class FaceTracker:
         between = _mixed(gaps.start, gaps.end, gaps.share)
         if self.measure:
             between = self._corrected(window.small, gaps, between)
-        there = np.flatnonzero(~gaps.missed | (between.confidence >= MIN_RECOVERED if self.measure else False))
-        frame, track = window.index[gaps.position[there]], gaps.track[there]
-        yield _Rows(frame, track, between.take(there), np.zeros(len(there), bool))
+        recovered = between.confidence >= (MIN_RECOVERED if self.measure else np.inf)
+        kept = np.flatnonzero(~gaps.missed | recovered)
+        frame, track = window.index[gaps.position[kept]], gaps.track[kept]
+        yield _Rows(frame, track, between.take(kept), np.zeros(len(kept), bool))
 
     def _corrected(self, small: np.ndarray, gaps: _Gaps, expected: Faces) -> Faces:
         """Interpolated faces moved by what the last stage measures.

@@ -46,6 +46,26 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def assignments(words: Sequence[str]) -> dict[str, str]:
+    """Read ``KEY=VALUE`` words.
+
+    Raises:
+        ConfigError: for a word without a key or without ``=``, or a key given twice.
+
+    Example:
+        >>> assignments(["seed=1", "name=a=b"])
+        {'seed': '1', 'name': 'a=b'}
+    """
+    pairs = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key or key in pairs:
+            fault = "repeats an option" if key in pairs else "is not KEY=VALUE"
+            raise ConfigError("MER-R013", f"'{word}' {fault}.", "Options of this kind read KEY=VALUE, each once.")
+        pairs[key] = value
+    return pairs
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; never lets a user error through as a traceback (unless ``--debug``)."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -111,7 +131,7 @@ def execute(words: Sequence[str]) -> Outcome:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout; progress on stderr")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     module.add_arguments(parser)
-    outcome: Outcome = module.run(parser.parse_args(words[1:]))
+    outcome: Outcome = module.run(parser.read(words[1:]))
     return outcome
 
 
@@ -148,7 +168,13 @@ def _os_problem(error: OSError) -> MerToolsError:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse whose errors are one paragraph with a code and the nearest option."""
+    """argparse whose errors are one paragraph with a code and the nearest option, and words may follow options."""
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse the words behind the verb."""
+        if self._subparsers is not None:
+            return self.parse_args(words)
+        return self.parse_intermixed_args(words)
 
     def error(self, message: str) -> NoReturn:
         hint = f"`{self.prog} --help` lists the options."

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mertools.cli import FINE, NOT_FINE, Outcome, say
-from mertools.cli.run import assignments, outcome_of, walk
+from mertools.cli import FINE, NOT_FINE, Outcome, assignments, say
+from mertools.cli.run import outcome_of, walk
 from mertools.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mertools.cli import FINE, NOT_FINE, Outcome, execute, say
+from mertools.cli import FINE, NOT_FINE, Outcome, assignments, execute, say
 from mertools.config import fingerprint
 from mertools.errors import ConfigError
 from mertools.files import write_text_atomically
@@ -233,18 +233,3 @@ def _remembered(path: Path) -> dict[str, Passage]:
 
 def _remember(path: Path, passages: Mapping[str, Passage]) -> None:
     write_text_atomically(path, json.dumps([asdict(p) for p in passages.values()], ensure_ascii=False, indent=1) + "\n")
-
-
-def assignments(words: Sequence[str]) -> dict[str, str]:
-    """Read ``KEY=VALUE`` words.
-
-    Raises:
-        ConfigError: for a word without a key or without ``=``.
-    """
-    pairs = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise ConfigError("MER-R122", f"'{word}' is not SECTION.KEY=VALUE.", "For example: prepare.raw=clips")
-        pairs[key] = value
-    return pairs

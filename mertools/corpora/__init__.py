@@ -1,1 +1,86 @@
-"""Known corpora. One corpus, one module: its raw layout to a `Corpus`."""
+"""Known corpora. One corpus, one module: its raw layout to a `Corpus`. `prepare` is the way in.
+
+A module registers a `Maker` in `CORPORA`; a user's own folder of clips is the corpus ``folder``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mertools.config import from_mapping
+from mertools.corpus import Corpus
+from mertools.errors import CorpusError
+from mertools.registry import Registry
+
+__all__ = ["CORPORA", "Maker", "Prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus as it was written, and what its user should know about it.
+
+    Attributes:
+        corpus: the corpus.
+        warnings: one sentence each; nothing that stops the road.
+    """
+
+    corpus: Corpus
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """For makers without options."""
+
+
+class Maker(ABC):
+    """Reads the raw layout of one corpus.
+
+    Attributes:
+        Options: dataclass of what the user may choose (``KEY=VALUE`` on the command line).
+    """
+
+    Options: ClassVar[type[Any]] = NoOptions
+
+    @abstractmethod
+    def make(self, raw: Path, out: Path, options: Any) -> Prepared:
+        """Read `raw` and describe it; writes nothing.
+
+        Args:
+            raw: folder of the corpus as it is distributed, absolute; it exists.
+            out: folder that the manifest is for, absolute.
+            options: an instance of `Options`.
+
+        Raises:
+            CorpusError: if the layout is not the expected one.
+        """
+
+
+CORPORA: Registry[type[Maker]] = Registry("corpus", "mertools.corpora", plural="corpora")
+
+
+def prepare(name: str, raw: Path | str, out: Path | str, **options: Any) -> Prepared:
+    """Turn a raw corpus into a corpus folder; media are referred to, not copied.
+
+    Args:
+        name: a name from ``mertools list corpora``; ``folder`` takes any folder of clips.
+        raw: folder of the raw corpus.
+        out: corpus folder to write (``clips.csv``, ``corpus.yaml``).
+        **options: options of that corpus; text is converted.
+
+    Raises:
+        UnknownNameError: if there is no such corpus.
+        ConfigError: for an unknown option.
+        CorpusError: if the raw folder is not what it should be. Nothing is written then.
+    """
+    maker = CORPORA.get(name)()
+    chosen = from_mapping(maker.Options, options, f"corpus {name}")
+    raw, out = Path(raw).resolve(), Path(out).resolve()
+    if not raw.is_dir():
+        raise CorpusError("MER-C100", f"the raw folder {raw} does not exist.", "Check --raw.")
+    prepared = maker.make(raw, out, chosen)
+    prepared.corpus.write()
+    return prepared

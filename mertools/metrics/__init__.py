@@ -1,5 +1,6 @@
 """Metrics as pure numpy functions; `METRICS` holds each with its facts."""
 
+from mertools.metrics import intervals
 from mertools.metrics.base import METRICS, Metric, ShapeError
 from mertools.metrics.classification import (
     ClassRow,
@@ -24,6 +25,7 @@ __all__ = [
     "class_table",
     "confusion",
     "f1_per_class",
+    "intervals",
     "macro_f1",
     "mer2023_combined",
     "mse",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -63,7 +64,7 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
     except OSError as error:
         raise disk_problem(error, path) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        _flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
@@ -78,8 +79,8 @@ def is_abandoned(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
     finally:
         os.close(descriptor)
@@ -90,7 +91,20 @@ def hold(descriptor: int) -> None:
     """Mark an open file as in use by this process until it is closed."""
     import fcntl
 
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _flock(descriptor: int, how: int) -> None:
+    """Lock an open file; file systems that know no locks (some network ones, where leases and ages do it) let it be."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
 
 
 class Lease:

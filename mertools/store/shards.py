@@ -9,6 +9,7 @@ row it covers every byte of the file. The official safetensors reader opens thes
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import mmap
@@ -16,6 +17,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,21 +181,19 @@ class Shard:
 
     Raises:
         FileNotFoundError: if there is none.
-        StoreError: if it is too short to be a shard.
+        StoreError: if it is too short to be a shard, or too many files are open.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.bytes: mmap.mmap | bytes
-        with path.open("rb") as file:
-            self.size = os.fstat(file.fileno()).st_size
-            head = header_length(file.read(8), self.size)
-            self._head_end = 8 + head
-            if self.size <= _IN_MEMORY:
-                file.seek(0)
-                self.bytes = file.read()
-            else:
-                self.bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            self.bytes, self.size = _contents(path)
+        except OSError as error:
+            if error.errno != errno.EMFILE:
+                raise
+            self.bytes, self.size = _with_more_files(path)
+        with self._named():
+            self._head_end = 8 + header_length(self.bytes[:8], self.size)
 
     def header_crc32(self) -> int:
         """Checksum of the header as it now is."""
@@ -205,18 +205,51 @@ class Shard:
         Raises:
             StoreError: ``MER-V021`` if anything is wrong.
         """
-        try:
+        with self._named():
             header = parse(memoryview(self.bytes)[: self._head_end], self.size)
             noted: int = struct.unpack("<I", self.bytes[-4:])[0]
             if noted != header.crc32:
                 raise _unsound("the checksum of its header does not match")
-        except StoreError as error:
-            raise StoreError(error.code, f"{self.path}: {error.message}", error.hint) from None
         return header
 
     def crc32(self, offset: int, n_bytes: int) -> int:
         """Checksum of a range of bytes."""
         return zlib.crc32(memoryview(self.bytes)[offset : offset + n_bytes])
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors say which file they are about."""
+        try:
+            yield
+        except StoreError as error:
+            raise StoreError(error.code, f"{self.path}: {error.message}", error.hint) from None
+
+
+def _contents(path: Path) -> tuple[mmap.mmap | bytes, int]:
+    """The bytes of a file and their number; the map of a large one costs a file descriptor as long as it is in use."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= _IN_MEMORY:
+            return file.read(), size
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), size
+
+
+def _with_more_files(path: Path) -> tuple[mmap.mmap | bytes, int]:
+    """The same, after asking the system for all the file descriptors that this process may have."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        return _contents(path)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        raise StoreError(
+            "MER-V022",
+            f"{path} cannot be opened beside the {max(soft, hard)} files that are open ({error.strerror}).",
+            "Read fewer clips at once, raise `ulimit -n`, or run `mertools store gc` to join small shards.",
+        ) from None
 
 
 def write(descriptor: int, pieces: Iterable[bytes | memoryview]) -> None:
@@ -286,7 +319,7 @@ def rate_of(times_s: np.ndarray) -> float | None:
     """
     if len(times_s) < 2:
         return None
-    span = float(times_s[-1] - times_s[0])
+    span = float(times_s[-1]) - float(times_s[0])
     return (len(times_s) - 1) / span if math.isfinite(span) and span > 0 else None
 
 

@@ -10,24 +10,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mertools.errors import StoreError, did_you_mean
 from mertools.status import Status
 from mertools.store import layout as layouts
+from mertools.store import verify as checks
+from mertools.store.collect import Collected, collect
 from mertools.store.filesystem import is_network, locked
 from mertools.store.index import Index
 from mertools.store.layout import Layout
+from mertools.store.lookup import find_space
 from mertools.store.media_cache import MediaCache
+from mertools.store.npy import Exported, Imported, export_npy, import_npy
+from mertools.store.rebuild import rebuild as rebuild_from_shards
 from mertools.store.records import Embedding, Level, MediaFacts, Problem, Row, Space, SpaceSpec
 from mertools.store.shards import Shard
 from mertools.store.writer import FLUSH_BYTES, Writer
-
-if TYPE_CHECKING:
-    from mertools.store.collect import Collected
-    from mertools.store.npy import Exported, Imported
 
 _OPEN_SHARDS = 256
 _TRUST_S = 0.1  # asking SQLite whether anything changed costs as much as several reads
@@ -118,8 +119,6 @@ class Store:
             return space
         if level is None and space in self._known:
             return self._known[space]
-        from mertools.store.lookup import find_space
-
         return find_space(self.spaces(), space, level, self.path)
 
     def declare(self, spec: SpaceSpec) -> Space:
@@ -226,17 +225,13 @@ class Store:
 
     def verify(self, *, deep: bool = False) -> list[Problem]:
         """Check the index against the shards; with `deep`, every byte of every shard against its checksum."""
-        from mertools.store.verify import verify
-
-        return verify(self, deep=deep)
+        return checks.verify(self, deep=deep)
 
     def rebuild_index(self) -> list[Problem]:
         """Make the index anew from the shards; shards that cannot be read are left out and reported."""
         self._refuse_if_read_only()
-        from mertools.store.rebuild import rebuild
-
         with locked(self.layout.lock):
-            problems = rebuild(self)
+            problems = rebuild_from_shards(self)
         self._forget()
         return problems
 
@@ -248,8 +243,6 @@ class Store:
             damaged: also check every byte, drop rows that are damaged, and move their shards to ``STORE/damaged``.
         """
         self._refuse_if_read_only()
-        from mertools.store.collect import collect
-
         try:
             return collect(self, dry_run=dry_run, damaged=damaged)
         finally:
@@ -258,14 +251,10 @@ class Store:
     def import_npy(self, folder: str | os.PathLike[str], **options: Any) -> Imported:
         """Bring one of MERTools' folders of npy files into the store: see `mertools.store.npy.import_npy`."""
         self._refuse_if_read_only()
-        from mertools.store.npy import import_npy
-
         return import_npy(self, Path(folder), **options)
 
     def export_npy(self, space: str | Space, out: str | os.PathLike[str], **options: Any) -> Exported:
         """Write a space as a folder of npy files that MERTools reads: see `mertools.store.npy.export_npy`."""
-        from mertools.store.npy import export_npy
-
         return export_npy(self, space, Path(out), **options)
 
     def close(self) -> None:
@@ -368,9 +357,7 @@ class Store:
             )
         with locked(self.layout.lock):
             if not self.index.is_made():
-                from mertools.store.rebuild import rebuild
-
-                for problem in rebuild(self):
+                for problem in rebuild_from_shards(self):
                     _log.warning("%s", problem)
 
     def _refuse_if_read_only(self) -> None:
@@ -426,7 +413,7 @@ class _Table:
         return table
 
     def keep(self, number: int, shard: Shard) -> None:
-        """Remember an open shard, and let go of the one used longest ago."""
+        """Remember an open shard, and let go of the one opened longest ago."""
         self.open[number] = shard
         while len(self.open) > _OPEN_SHARDS:
             self.open.popitem(last=False)

@@ -1,10 +1,14 @@
 """A small corpus with a store of embeddings in which the class can be found, and in which it cannot."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from baselines import train
+from baselines.runs import Run
 from mertools.corpus import Clip, Corpus, Split, Target
 from mertools.store import SpaceSpec, open_store
 
@@ -18,10 +22,37 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="baselines")
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Corpus:
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """72 training clips of six speakers, 12 test clips, 6 candidates; a store with three spaces beside them."""
-    return make_corpus(tmp_path / "corpus")
+    return make_corpus(tmp_path_factory.mktemp("made-up") / "corpus")
+
+
+@pytest.fixture(scope="session")
+def trained(original: Corpus) -> Run:
+    """Both targets, two spaces, three folds, two seeds, on `original`."""
+    return train(
+        original,
+        [FACE, AUDIO],
+        "attention",
+        original.folder.parent / "run",
+        target=["discrete", "valence"],
+        folds="3",
+        repeats=2,
+        **FAST,
+    )
+
+
+@pytest.fixture
+def corpus(original: Corpus, tmp_path: Path) -> Corpus:
+    """A copy of `original` to change at will."""
+    return Corpus.read(shutil.copytree(original.folder, tmp_path / "corpus"))
+
+
+@pytest.fixture
+def run(trained: Run, tmp_path: Path) -> Run:
+    """A copy of `trained` to change at will."""
+    return Run.read(shutil.copytree(trained.folder, tmp_path / "run"))
 
 
 def make_corpus(folder: Path, *, per_speaker: int = 12, seed: int = 0) -> Corpus:
@@ -58,9 +89,16 @@ def make_corpus(folder: Path, *, per_speaker: int = 12, seed: int = 0) -> Corpus
 
 
 FAST = {"epochs": 12, "patience": 4, "hidden_dim": 16, "batch_size": 16, "lr": 3e-3, "dropout": 0.2}
-"""Options under which a training takes a moment."""
+QUICK = {"epochs": 2, "hidden_dim": 8, "selection": "last", "folds": "2"}
 
 
 @pytest.fixture
-def fast() -> dict[str, object]:
+def fast() -> dict[str, Any]:
+    """Options under which a training learns something in a moment."""
     return dict(FAST)
+
+
+@pytest.fixture
+def quick() -> dict[str, Any]:
+    """Options under which a training is over at once and learns next to nothing."""
+    return dict(QUICK)

@@ -29,20 +29,6 @@ def member_state(run: Run, fold: int) -> dict[str, torch.Tensor]:
     return load_file(run.folder / "checkpoints" / f"fold{fold}-seed0.safetensors")
 
 
-@pytest.fixture
-def run(corpus: Corpus, tmp_path: Path, fast: dict[str, Any]) -> Run:
-    return train(
-        corpus,
-        [FACE, AUDIO],
-        "attention",
-        tmp_path / "run",
-        target=["discrete", "valence"],
-        folds="3",
-        repeats=2,
-        **fast,
-    )
-
-
 def test_a_run_folder_has_everything(run: Run, corpus: Corpus) -> None:
     again = Run.read(run.folder)
     assert again.metrics == run.metrics
@@ -117,8 +103,8 @@ def test_another_seed_changes_the_weights(run: Run) -> None:
 
 
 @pytest.mark.parametrize("stream", ["init_seed", "order_seed", "dropout_seed"])
-def test_each_stream_matters_to_the_weights(corpus: Corpus, tmp_path: Path, fast: dict[str, Any], stream: str) -> None:
-    options = {**fast, "folds": "2", "selection": "last", "epochs": 2}
+def test_each_stream_matters_to_the_weights(corpus: Corpus, tmp_path: Path, quick: dict[str, Any], stream: str) -> None:
+    options = dict(quick)
     runs = [
         train(corpus, [FACE], "attention", tmp_path / name, target="discrete", **options, **more)
         for name, more in (("a", {}), ("b", {stream: 77}))
@@ -187,9 +173,9 @@ def test_noise_scores_near_chance_and_one_space_suffices(corpus: Corpus, tmp_pat
 
 
 def test_test_splits_are_predicted_and_scored_candidates_only_on_request(
-    corpus: Corpus, tmp_path: Path, fast: dict[str, Any]
+    corpus: Corpus, tmp_path: Path, quick: dict[str, Any]
 ) -> None:
-    options = {**fast, "folds": "2", "target": "discrete"}
+    options = {**quick, "target": "discrete", "epochs": 30, "batch_size": 8, "lr": 3e-3}
     plain = train(corpus, [FACE], "attention", tmp_path / "plain", **options)
     assert list(plain.metrics["splits"]) == ["test1"]
     assert plain.metrics["splits"]["test1"]["metrics"]["accuracy"] > 0.6
@@ -283,9 +269,9 @@ def test_predictions_do_not_depend_on_other_clips(run: Run) -> None:
     ],
 )
 def test_wrong_input_is_one_clear_error_and_leaves_nothing(
-    corpus: Corpus, tmp_path: Path, fast: dict[str, Any], change: dict[str, Any], code: str
+    corpus: Corpus, tmp_path: Path, quick: dict[str, Any], change: dict[str, Any], code: str
 ) -> None:
-    call: dict[str, Any] = {"features": [FACE], "model": "attention", "target": ["discrete"], **fast, **change}
+    call: dict[str, Any] = {"features": [FACE], "model": "attention", "target": ["discrete"], **quick, **change}
     with pytest.raises(MerToolsError) as caught:
         train(corpus, call.pop("features"), call.pop("model"), tmp_path / "out" / "run", **call)
     assert caught.value.code == code, caught.value
@@ -293,11 +279,11 @@ def test_wrong_input_is_one_clear_error_and_leaves_nothing(
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
-def test_one_class_only_is_refused(corpus: Corpus, tmp_path: Path, fast: dict[str, Any]) -> None:
+def test_one_class_only_is_refused(corpus: Corpus, tmp_path: Path, quick: dict[str, Any]) -> None:
     clips = tuple(with_cells(c, discrete="sad") if c.split == "train" else c for c in corpus.clips)
     same = Corpus(corpus.name, corpus.folder, clips, corpus.media_root, corpus.splits, corpus.targets)
     with pytest.raises(TrainingError, match=r"fewer than two classes.*found: sad"):
-        train(same, [FACE], "attention", tmp_path / "run", target="discrete", **fast)
+        train(same, [FACE], "attention", tmp_path / "run", target="discrete", **quick)
 
 
 def test_an_absent_space_lists_what_is_there_and_the_command(corpus: Corpus, tmp_path: Path) -> None:
@@ -308,23 +294,23 @@ def test_an_absent_space_lists_what_is_there_and_the_command(corpus: Corpus, tmp
     assert f"mertools extract {corpus.folder} --with face/made-upp" in caught.value.hint
 
 
-def test_several_spaces_of_one_name_must_be_told_apart(corpus: Corpus, tmp_path: Path, fast: dict[str, Any]) -> None:
+def test_several_spaces_of_one_name_must_be_told_apart(corpus: Corpus, tmp_path: Path, quick: dict[str, Any]) -> None:
     with open_store(corpus.folder / "store") as store:
         other = store.declare(SpaceSpec(FACE, "utterance", 8, 1, {"size": 9}))
         with store.writer(other) as writer:
             for clip in corpus.clips:
                 writer.add(clip.name, np.ones((1, 8), np.float32), np.zeros(1))
     with pytest.raises(TrainingError, match=r"(?s)fits 2 spaces.*size=8.*size=9|size=9.*size=8") as caught:
-        train(corpus, [FACE], "attention", tmp_path / "run", target="discrete", **fast)
+        train(corpus, [FACE], "attention", tmp_path / "run", target="discrete", **quick)
     assert other.fingerprint in caught.value.message
     for chosen in (f"{FACE}@{other.fingerprint}", f"{FACE}:size=9"):
-        made = train(corpus, [chosen], "attention", tmp_path / chosen.replace("/", "-"), target="discrete", **fast)
+        made = train(corpus, [chosen], "attention", tmp_path / chosen.replace("/", "-"), target="discrete", **quick)
         assert made.design.features[0].fingerprint == other.fingerprint
 
 
 @pytest.mark.parametrize("rule", ["mean", "own"])
 def test_a_frame_space_serves_where_its_mean_is_allowed(
-    corpus: Corpus, tmp_path: Path, fast: dict[str, Any], rule: str
+    corpus: Corpus, tmp_path: Path, quick: dict[str, Any], rule: str
 ) -> None:
     with open_store(corpus.folder / "store") as store:
         source = store.read_all(store.space(FACE))
@@ -333,7 +319,7 @@ def test_a_frame_space_serves_where_its_mean_is_allowed(
             for clip, found in source.items():
                 spread = np.array([[-1.0], [0.0], [1.0]], np.float32)
                 writer.add(clip, found.values + spread, np.arange(3.0))
-    call = {"target": "discrete", "folds": "2", **fast}
+    call = {"target": "discrete", **quick}
     if rule == "own":
         with pytest.raises(TrainingError, match="frame level only"):
             train(corpus, ["face/frames"], "attention", tmp_path / "run", **call)
@@ -343,14 +329,14 @@ def test_a_frame_space_serves_where_its_mean_is_allowed(
     np.testing.assert_allclose(frames.predictions().probabilities, utterances.predictions().probabilities, atol=1e-3)
 
 
-def test_nan_embeddings_are_refused(corpus: Corpus, tmp_path: Path, fast: dict[str, Any]) -> None:
+def test_nan_embeddings_are_refused(corpus: Corpus, tmp_path: Path, quick: dict[str, Any]) -> None:
     rewrite(corpus, FACE, {"clip003"}, lambda v: v * np.nan)
     with pytest.raises(TrainingError, match="NaN or infinity for 1 clips, first 'clip003'"):
-        train(corpus, [FACE], "attention", tmp_path / "run", target="discrete", **fast)
+        train(corpus, [FACE], "attention", tmp_path / "run", target="discrete", **quick)
 
 
 def test_spaces_trained_on_these_clips_are_refused_unless_allowed(
-    corpus: Corpus, tmp_path: Path, fast: dict[str, Any]
+    corpus: Corpus, tmp_path: Path, quick: dict[str, Any]
 ) -> None:
     with open_store(corpus.folder / "store") as store:
         source = store.read_all(store.space(FACE))
@@ -358,7 +344,7 @@ def test_spaces_trained_on_these_clips_are_refused_unless_allowed(
         with store.writer(space) as writer:
             for clip, found in source.items():
                 writer.add(clip, found.values, found.times_s)
-    call = {"target": "discrete", "folds": "2", **fast}
+    call = {"target": "discrete", **quick}
     train(corpus, ["face/tuned"], "attention", tmp_path / "fine", **call)
     for tainted in (
         Corpus("mother", corpus.folder, corpus.clips, corpus.media_root, corpus.splits, corpus.targets),
@@ -369,14 +355,14 @@ def test_spaces_trained_on_these_clips_are_refused_unless_allowed(
         train(tainted, ["face/tuned"], "attention", tmp_path / f"allowed-{tainted.name}", allow_seen=True, **call)
 
 
-def test_a_finished_run_is_not_overwritten(run: Run, corpus: Corpus, fast: dict[str, Any]) -> None:
+def test_a_finished_run_is_not_overwritten(run: Run, corpus: Corpus, quick: dict[str, Any]) -> None:
     before = (run.folder / "metrics.json").read_bytes()
     with pytest.raises(TrainingError, match="holds a finished run"):
-        train(corpus, [FACE], "attention", run.folder, target="discrete", **fast)
+        train(corpus, [FACE], "attention", run.folder, target="discrete", **quick)
     assert (run.folder / "metrics.json").read_bytes() == before
 
 
-def test_ctrl_c_leaves_no_run_folder_and_is_passed_on(corpus: Corpus, tmp_path: Path, fast: dict[str, Any]) -> None:
+def test_ctrl_c_leaves_no_run_folder_and_is_passed_on(corpus: Corpus, tmp_path: Path, quick: dict[str, Any]) -> None:
     from baselines.module import FusionModule
 
     epochs = []
@@ -390,7 +376,7 @@ def test_ctrl_c_leaves_no_run_folder_and_is_passed_on(corpus: Corpus, tmp_path: 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FusionModule, "on_train_epoch_start", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(corpus, [FACE], "attention", tmp_path / "out" / "run", target="discrete", **fast)
+            train(corpus, [FACE], "attention", tmp_path / "out" / "run", target="discrete", **quick)
     assert not list((tmp_path / "out").iterdir())
     assert signal.getsignal(signal.SIGINT) is before
 

@@ -2,16 +2,19 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, mean_squared_error, recall_score
 
+from mertools import get_track
 from mertools.errors import SubmissionError
 from mertools.labels import MER_EMOTIONS
+from mertools.tracks import Candidates, Column, Upload
 from submissions import problems as codes
-from submissions import score
+from submissions import score, validate
 
 
 def table(path: Path, columns: dict[str, list[object]]) -> Path:
@@ -133,7 +136,6 @@ def test_oddities_that_the_organisers_pass_over_are_warnings(tmp_path: Path) -> 
         codes.BYTE_ORDER_MARK,
         codes.LINE_ENDS,
         codes.DUPLICATE_NAME,
-        codes.CONTAINER,
     }
     assert {p.severity for p in found.warnings} == {"warning"}
     assert found.metrics["accuracy"] == 0.95  # the last row of the repeated name counts
@@ -164,3 +166,20 @@ def test_a_truth_that_is_not_usable_is_refused(text: str, code: str, tmp_path: P
     with pytest.raises(SubmissionError) as raised:
         score("mer2023-semi", tmp_path / "p.csv", tmp_path / "t.csv")
     assert raised.value.code == code
+
+
+def test_rows_may_be_identified_by_several_columns(tmp_path: Path) -> None:
+    """A name may repeat where the track tells rows apart by more than the name."""
+    track = get_track("mer2023-semi")
+    columns = (Column("name", "key"), Column("a1", "key"), track.upload.column("discrete"))
+    track = replace(track, upload=Upload(columns), candidates=Candidates(3))
+    truth = tmp_path / "t.csv"
+    truth.write_text("name,a1,discrete\nc,x,sad\nc,y,happy\nd,x,sad\n")
+    said = tmp_path / "p.csv"
+    said.write_text("name,a1,discrete\nc,y,happy\nd,x,sad\nc,x,angry\n")
+    assert validate(track, said) == []
+    assert [p.code for p in validate(track, said, truth)] == [codes.ORDER]
+    assert score(track, said, truth).metrics["accuracy"] == pytest.approx(2 / 3)
+    said.write_text("name,a1,discrete\nc,y,happy\nc,y,sad\nc,X,angry\n")
+    found = {(p.code, p.row) for p in validate(track, said, truth)}
+    assert found == {(codes.DUPLICATE_NAME, 3), (codes.NAME_CASE, 4), (codes.MISSING_NAME, None)}

@@ -165,6 +165,19 @@ def test_layers_that_are_not_there_are_refused_before_any_clip(tiny_model, layer
         make(tiny_model, "hubert", False, layers=layers)
 
 
+def test_half_precision_spares_the_front_end(tiny_model):
+    import torch
+
+    extractor = create_extractor("audio/hubert", weights=str(tiny_model("hubert", layer_norm=True)))
+    extractor.load("cpu", "bf16")
+    model = extractor.model
+    assert {p.dtype for p in model.feature_extractor.parameters()} == {torch.float32}
+    assert {p.dtype for p in model.feature_projection.parameters()} == {torch.float32}
+    assert {p.dtype for p in model.encoder.pos_conv_embed.parameters()} == {torch.float32}
+    assert model.encoder.layers[0].attention.k_proj.weight.dtype == torch.bfloat16
+    assert model.encoder.layers[0].layer_norm.weight.dtype == torch.float32
+
+
 def test_front_end_of_the_published_models():
     frontend = Frontend((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
     assert (frontend.field, frontend.hop) == (400, 320)

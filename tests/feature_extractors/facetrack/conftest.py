@@ -84,3 +84,14 @@ def face_box(portrait: np.ndarray) -> np.ndarray:
     boxes, probabilities = MTCNN(keep_all=True).detect(np.pad(portrait, ((40, 40), (40, 40), (0, 0))))
     assert probabilities[0] > 0.99
     return np.asarray(boxes[0], np.float64) - 40
+
+
+@pytest.fixture(scope="session")
+def chunk_of() -> Callable[..., Chunk]:
+    """Frames ``start:stop`` of an array as a chunk of a clip with 25 frames per second."""
+
+    def make(frames: np.ndarray, start: int = 0, stop: int | None = None) -> Chunk:
+        index = np.arange(len(frames))[start:stop]
+        return Chunk(frames[start:stop], index / 25, index)
+
+    return make

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -147,3 +149,24 @@ def test_a_lease_that_was_taken_away_is_noticed(tmp_path: Path) -> None:
 def test_a_lease_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MachineError), Lease(tmp_path / "no" / "lease").held():
         pytest.fail("the lease was given")
+
+
+@pytest.mark.parametrize("network", [True, False])
+def test_a_file_system_without_locks_can_hold_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: bool
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    monkeypatch.setattr("mertools.store.store.is_network", lambda path: network)
+    with open_store(tmp_path / "store", create=True) as store:
+        with store.writer(store.declare(SPEC)) as writer:
+            writer.fail("a", "silent", "")
+        unfinished = store.layout.shards(SPEC.fingerprint) / f".{'a' * 32}.safetensors.tmp"
+        unfinished.write_bytes(b"")
+        assert bool(store.gc().temporary) is not network
+        if network:  # another host may be at work on it, until it is old
+            os.utime(unfinished, (1, 1))
+            assert store.gc().temporary == [unfinished.name]
+        assert set(store.status("face/hog")) == {"a"}

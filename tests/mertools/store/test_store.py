@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -395,6 +397,26 @@ def test_more_shards_than_may_be_open(
     for clip, values in arrays.items():
         np.testing.assert_array_equal(found[clip].values, values)
         np.testing.assert_array_equal(store.read("face/hog", clip).values, values)
+
+
+def test_more_shards_than_file_descriptors(store: Store, arrays: dict[str, np.ndarray]) -> None:
+    for clip, values in arrays.items():
+        fill(store, {clip: values})
+    script = """
+import resource, sys
+from mertools.store import open_store, shards
+shards._IN_MEMORY = 0
+store = open_store(sys.argv[1])
+rows = store.rows("face/hog")
+resource.setrlimit(resource.RLIMIT_NOFILE, (10, int(sys.argv[2])))
+print(len(store.read_all("face/hog")))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-c", script, str(store.path)]
+    enough = subprocess.run([*command, "64"], capture_output=True, text=True, env=environment, check=True)
+    assert enough.stdout.strip() == str(len(arrays))
+    scarce = subprocess.run([*command, "10"], capture_output=True, text=True, env=environment, check=False)
+    assert "MER-V022" in scarce.stderr
 
 
 # --- media cache ------------------------------------------------------------------------------------------------------
