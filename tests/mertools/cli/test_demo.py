@@ -93,7 +93,7 @@ def test_wrong_settings_are_one_clear_error(
     assert not (tmp_path / "o").exists()
 
 
-# -- what a corpus of one's own allows -----------------------------------------------------------------------------------
+# -- what a corpus of one's own allows
 
 DATA = Recipe(Path("o"), prepare=Prepare(Path("clips")), extract=Extract(("text/ngram",)))
 DISCRETE = Target("discrete", "classes", classes=MER_EMOTIONS)
