@@ -114,7 +114,13 @@ def ask(
 
 
 def _ask_one(
-    corpus: Corpus, named: NameSpec, level: Level, precision: Precision, audio_column: str, text_column: str, tracker: Callable[[], str]
+    corpus: Corpus,
+    named: NameSpec,
+    level: Level,
+    precision: Precision,
+    audio_column: str,
+    text_column: str,
+    tracker: Callable[[], str],
 ) -> Asked:
     from feature_extractors import create_extractor
 

@@ -101,7 +101,9 @@ class Embedder:
             raise self._breach(f"{len(rows)} results for {len(batch)} inputs")
         for one in rows:
             if one.values.ndim != 2 or one.values.shape[1] != dim or one.times_s.shape != one.values.shape[:1]:
-                raise self._breach(f"values {one.values.shape} with times {one.times_s.shape}, not (T, {dim}) with (T,)")
+                raise self._breach(
+                    f"values {one.values.shape} with times {one.times_s.shape}, not (T, {dim}) with (T,)"
+                )
             if self._asked.own and len(one.values) != 1:
                 raise self._breach(f"{len(one.values)} rows at level {level}")
         return rows
@@ -118,7 +120,11 @@ class Embedder:
         if finite.all():
             return Rows(values, np.asarray(rows.times_s, np.float64))
         row, column = np.argwhere(~finite)[0]
-        mend = "" if self._asked.precision == "fp32" else f" With --precision fp32 instead of {self._asked.precision} it may not."
+        mend = (
+            ""
+            if self._asked.precision == "fp32"
+            else f" With --precision fp32 instead of {self._asked.precision} it may not."
+        )
         return Failure(
             Status.CRASH,
             f"{self._asked.extractor.name} gave {int((~finite).sum())} values that are not finite (row {row}, "

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from feature_extractors.engine.batching import utterance_of
 from feature_extractors.engine.engines import check_engine, find_engine
-from feature_extractors.engine.ledger import Ledger, make_ledger
-from feature_extractors.engine.options import ExtractionOptions
+from feature_extractors.engine.ledger import Ledger, ask_for, make_ledger
+from feature_extractors.engine.options import ExtractionOptions, resolve_device
 from feature_extractors.engine.progress import Progress
 from feature_extractors.engine.report import TaskReport
+from feature_extractors.engine.sources import clip_sources
 from feature_extractors.engine.summary import ExtractionSummary, summarise_space
 from mertools.errors import MachineError
 from mertools.status import Status
@@ -69,6 +70,18 @@ def run(corpus: Corpus, names: Sequence[str], store: Store, options: ExtractionO
     )
 
 
+def check(corpus: Corpus, names: Sequence[str], options: ExtractionOptions) -> None:
+    """Find wrong names, options, columns, devices and missing weights without a store.
+
+    Raises:
+        MerToolsError: as `run` does before it touches a clip.
+    """
+    check_engine(options.engine)
+    corpus.select(options.split)
+    clip_sources(corpus, options.audio_column, options.text_column)
+    ask_for(corpus, names, options, resolve_device(options.device), lambda: "")
+
+
 def _compute(ledger: Ledger, store: Store, options: ExtractionOptions) -> list[TaskReport]:
     reports = []
     running = find_engine(options.engine).run_tasks(worker_setup(ledger, options), ledger.tasks, store)
@@ -118,7 +131,9 @@ def derive(ledger: Ledger, store: Store) -> int:
 def _check_room(ledger: Ledger, store: Store) -> None:
     """Refuse at once what cannot fit: every wanted clip has at least one row."""
     needed = sum(
-        4 * ledger.asked[place].spec.dim * len(part.wanted) for task in ledger.tasks for place, part in task.parts.items()
+        4 * ledger.asked[place].spec.dim * len(part.wanted)
+        for task in ledger.tasks
+        for place, part in task.parts.items()
     )
     free = shutil.disk_usage(store.path).free
     if free < needed:

@@ -37,16 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="C",
         help="another transcript (text_en) or sound (audio_denoised) of the manifest",
     )
-    parser.add_argument("--level", choices=("utterance", "frame"), default="utterance", help="one row per clip, or many")
+    parser.add_argument(
+        "--level", choices=("utterance", "frame"), default="utterance", help="one row per clip, or many"
+    )
     parser.add_argument("--store", type=Path, metavar="DIR", help="default: CORPUS_DIR/store")
     parser.add_argument("--engine", default="local", help="who does the work (default: local)")
-    parser.add_argument("--shard", default="1/1", metavar="I/N", help="only every N-th group of clips, from the I-th on")
+    parser.add_argument("--address", default="", metavar="A", help="of the cluster, for an engine that has one")
+    parser.add_argument(
+        "--shard", default="1/1", metavar="I/N", help="only every N-th group of clips, from the I-th on"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
     parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="default: fp32 on a CPU, bf16 on a GPU")
     parser.add_argument("--retry", nargs="+", default=[], metavar="STATUS", help="repeat clips with these statuses")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N clips, shortest first")
     parser.add_argument("--decoders", type=int, default=0, metavar="N", help="decoder processes (default: by cores)")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to decode a clip (default: 60)")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="seconds to decode a clip (default: 60)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say clips, hours, GB and time; write nothing")
 
 
@@ -71,6 +78,7 @@ def _options(arguments: argparse.Namespace) -> ExtractionOptions:
         "column": arguments.column,
         "level": arguments.level,
         "engine": arguments.engine,
+        "address": arguments.address,
         "shard": arguments.shard,
         "device": arguments.device,
         "precision": arguments.precision,
@@ -86,7 +94,8 @@ def _extract(corpus: Corpus, names: list[str], folder: Path, options: Extraction
     from feature_extractors.engine import check, run
     from mertools.store import open_store
 
-    check(corpus, names, options)
+    if not folder.exists():
+        check(corpus, names, options)  # a mistyped name makes no store
     with open_store(folder, create=True) as store:
         summary = run(corpus, names, store, options)
     return Outcome(summary.as_json(), summary.text(str(folder)), FINE if summary.fine else NOT_FINE)
