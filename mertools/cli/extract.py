@@ -54,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="S", help="seconds to decode a clip (default: 60)"
     )
+    parser.add_argument(
+        "--flush", type=float, default=2.0, metavar="S", help="groups are made durable every S seconds (default: 2)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say clips, hours, GB and time; write nothing")
 
 
@@ -86,6 +89,7 @@ def _options(arguments: argparse.Namespace) -> ExtractionOptions:
         "limit": arguments.limit,
         "decoders": arguments.decoders,
         "timeout_s": arguments.timeout,
+        "flush_s": arguments.flush,
     }
     return from_mapping(ExtractionOptions, given, "extract")
 
