@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from feature_extractors.engine.report import TaskReport
+from feature_extractors.engine.report import Beat, TaskReport
 from feature_extractors.engine.tasks import Task
 from mertools.errors import ExtractionError, did_you_mean
 
@@ -20,8 +20,8 @@ _MODULES = {"local": "feature_extractors.engine.local"}
 class Engine(Protocol):
     """Runs tasks; a module with this function is an engine."""
 
-    def run_tasks(self, setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[TaskReport]:
-        """Compute all tasks and yield a report of each once its rows are in the store.
+    def run_tasks(self, setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[TaskReport | Beat]:
+        """Compute all tasks; yield a beat for each clip, and a report of each task once its rows are in the store.
 
         Closing the iterator early, or a Ctrl-C, keeps what is complete.
 
@@ -52,5 +52,5 @@ def check_engine(name: str) -> None:
 def find_engine(name: str) -> Engine:
     """The engine called `name`; see `check_engine` for the error."""
     check_engine(name)
-    engine: Engine = importlib.import_module(_MODULES[name])  # type: ignore[assignment]
+    engine: Engine = importlib.import_module(_MODULES[name])
     return engine

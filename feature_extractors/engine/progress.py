@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from feature_extractors.engine.report import TaskReport
+from feature_extractors.engine.report import Beat, TaskReport
 from feature_extractors.engine.tasks import Task
 
 PLAIN_EVERY_S = 10.0
@@ -15,7 +15,9 @@ PLAIN_EVERY_S = 10.0
 
 
 class Progress:
-    """A context manager that is told of every group that became durable.
+    """A context manager that is told of every clip that went through and every group that became durable.
+
+    Transcripts take no time beside media: where both are read, the line is about media.
 
     Args:
         tasks: all there is to do.
@@ -23,18 +25,20 @@ class Progress:
     """
 
     def __init__(self, tasks: Sequence[Task], *, quiet: bool) -> None:
-        self._total = sum(len(task.wanted) for task in tasks)
-        self._left = {lane: sum(t.length for t in tasks if t.lane == lane) for lane in ("text", "media")}
-        self._lanes = {task.index: task.lane for task in tasks}
+        lane = "media" if any(task.lane == "media" for task in tasks) else "text"
+        counted = [task for task in tasks if task.lane == lane]
+        self._counted = {task.index for task in counted}
+        self._n_clips = sum(len(task.wanted) for task in counted)
+        self._length = sum(task.length for task in counted)
+        self._n_read = self._n_kept = 0
+        self._length_read = self._before_s = 0.0
         self._quiet = quiet or not tasks
-        self._done = 0
-        self._media_done = 0.0
-        self._began = self._printed = time.monotonic()
+        self._printed = time.monotonic()
         self._bar: _Bar | None = None
 
     def __enter__(self) -> Progress:
         if not self._quiet and sys.stderr.isatty():
-            self._bar = _Bar(self._total)
+            self._bar = _Bar(self._n_clips)
         return self
 
     def __exit__(
@@ -43,32 +47,31 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def add(self, report: TaskReport) -> None:
-        """A group is durable."""
-        self._done += report.n_clips
-        lane = self._lanes[report.index]
-        self._left[lane] -= report.length
-        self._media_done += report.length if lane == "media" else 0.0
-        line = self.line(report)
+    def add(self, said: TaskReport | Beat) -> None:
+        """Take in what a worker said."""
+        if isinstance(said, TaskReport):
+            self._n_kept += said.n_clips if said.index in self._counted else 0
+            return
+        if said.task not in self._counted:
+            self._before_s = said.worked_s
+            return
+        self._n_read += 1
+        self._length_read += said.length
         if self._bar is not None:
-            self._bar.show(self._done, line)
+            self._bar.show(self._n_read, self.line(said))
         elif not self._quiet and time.monotonic() - self._printed >= PLAIN_EVERY_S:
             self._printed = time.monotonic()
-            print(f"extract: {self._done}/{self._total} clips, {line}", file=sys.stderr, flush=True)
+            print(f"extract: {self._n_read}/{self._n_clips} clips, {self.line(said)}", file=sys.stderr, flush=True)
 
-    def line(self, report: TaskReport) -> str:
+    def line(self, beat: Beat) -> str:
         """What is said beside the count."""
-        rate = self._done / max(report.worked_s, 1e-9)
-        waiting = report.waited_s / max(report.worked_s, 1e-9)
-        return f"{rate:.1f} clips/s, {self._remaining(report)}, waiting for decoders {waiting:.0%}"
-
-    def _remaining(self, report: TaskReport) -> str:
-        """Media decide how long it takes; text alone is extrapolated by clips."""
-        if self._media_done > 0:
-            left = self._left["media"] * report.worked_s / self._media_done
-        else:
-            left = (self._total - self._done) * report.worked_s / max(self._done, 1)
-        return f"{duration(left)} left"
+        worked_s = max(beat.worked_s - self._before_s, 1e-9)
+        done = self._length_read / self._length if self._length else self._n_read / self._n_clips
+        left = f"{duration(worked_s * (1 - done) / done)} left" if done else "time left unknown"
+        return (
+            f"{self._n_kept} in the store, {self._n_read / worked_s:.1f} clips/s, {left}, "
+            f"waiting for decoders {beat.waited_s / max(beat.worked_s, 1e-9):.0%}"
+        )
 
 
 class _Bar:
@@ -102,7 +105,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(75.0), duration(4000.0)
-        ('1 min 15 s', '1 h 7 min')
+        ('1 min 15 s', '1 h 6 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -1,4 +1,4 @@
-"""What a worker says about a group that it has made durable."""
+"""What a worker says while it works: clips that went through, groups that it has made durable."""
 
 from __future__ import annotations
 
@@ -23,6 +23,23 @@ class TaskReport:
     n_clips: int
     n_rows: int
     n_bytes: int
+    length: float
+    worked_s: float
+    waited_s: float
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A wanted clip has gone through; its rows are not durable before the `TaskReport` of its group.
+
+    Attributes:
+        task: index of its task.
+        length: seconds of media or characters.
+        worked_s: seconds since the worker began, without loading of weights.
+        waited_s: of these, seconds it waited for decoders.
+    """
+
+    task: int
     length: float
     worked_s: float
     waited_s: float

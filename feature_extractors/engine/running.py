@@ -86,9 +86,10 @@ def _compute(ledger: Ledger, store: Store, options: ExtractionOptions) -> list[T
     reports = []
     running = find_engine(options.engine).run_tasks(worker_setup(ledger, options), ledger.tasks, store)
     with Progress(ledger.tasks, quiet=options.quiet) as progress, closing(running):  # type: ignore[type-var]
-        for report in running:
-            reports.append(report)
-            progress.add(report)
+        for said in running:
+            progress.add(said)
+            if isinstance(said, TaskReport):
+                reports.append(said)
     return reports
 
 

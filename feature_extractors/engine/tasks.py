@@ -52,7 +52,7 @@ class Task:
         lane: ``media`` or ``text``.
         clips: those that are fed to any space, in plan order.
         parts: by the space's place among those asked for.
-        length: seconds of media or characters of its wanted clips.
+        lengths: seconds of media or characters of each wanted clip.
         geometry: status and reason of clips whose face tracks are in the store.
     """
 
@@ -60,13 +60,18 @@ class Task:
     lane: str
     clips: tuple[ClipSource, ...]
     parts: Mapping[int, Part]
-    length: float
+    lengths: Mapping[str, float]
     geometry: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def wanted(self) -> frozenset[str]:
         """Clips that get at least one row."""
-        return frozenset().union(*(part.wanted for part in self.parts.values()))
+        return frozenset(self.lengths)
+
+    @property
+    def length(self) -> float:
+        """Seconds of media or characters of the wanted clips."""
+        return sum(self.lengths.values())
 
 
 def stands(row: Row | None, media: str, retry: Collection[str]) -> bool:
@@ -125,7 +130,7 @@ def make_task(
         lane=lane,
         clips=tuple(sources[name] for name in group.clips if name in fed_anywhere),
         parts=parts,
-        length=sum(lengths[name] for name in wanted_anywhere),
+        lengths={name: lengths[name] for name in group.clips if name in wanted_anywhere},
     )
 
 

@@ -7,7 +7,7 @@ one queue: a worker takes tasks one by one as its feeders become free.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from feature_extractors.engine.batching import Batcher, ClipRows
 from feature_extractors.engine.embedding import Embedder, Failure
 from feature_extractors.engine.feeder import Feeder
 from feature_extractors.engine.items import ClipJob, End, Piece
-from feature_extractors.engine.report import TaskReport
+from feature_extractors.engine.report import Beat, TaskReport
 from feature_extractors.engine.sources import MediaCatalog
 from feature_extractors.engine.tasks import Task
 from feature_extractors.engine.writing import WriterThread
@@ -71,8 +71,8 @@ class Worker:
         self._geometry = store.declare(setup.geometry) if setup.geometry is not None else None
         self._embedders = [Embedder(one) for one in setup.asked]
 
-    def work(self, tasks: Iterable[Task]) -> Iterator[TaskReport]:
-        """Compute tasks and yield a report of each when its rows are durable.
+    def work(self, tasks: Iterable[Task]) -> Iterator[TaskReport | Beat]:
+        """Compute tasks; yield a beat for each clip, and a report of each task when its rows are durable.
 
         If it is interrupted or closed, what is complete is made durable first.
 
@@ -92,8 +92,9 @@ class Worker:
             device=self._setup.device,
         )
         try:
-            with closing(self._compute(feeder, writer)) as ended:
-                for _ in ended:
+            with closing(self._compute(feeder, writer)) as beats:
+                for beat in beats:
+                    yield beat
                     while not writer.durable.empty():
                         yield writer.durable.get()
         except Exception:
@@ -114,7 +115,7 @@ class Worker:
         pool.close()
         feeder.join()
 
-    def _compute(self, feeder: Feeder, writer: WriterThread) -> Iterator[None]:
+    def _compute(self, feeder: Feeder, writer: WriterThread) -> Generator[Beat]:
         began = time.perf_counter()
         group: _Group | None = None
         for job in feeder.jobs():
@@ -124,7 +125,8 @@ class Worker:
             if job.last:
                 group.finish(time.perf_counter() - began, feeder.channel.waited_s)
                 group = None
-            yield
+            if (length := job.task.lengths.get(job.source.name)) is not None:
+                yield Beat(job.task.index, length, time.perf_counter() - began, feeder.channel.waited_s)
 
 
 class _Group:

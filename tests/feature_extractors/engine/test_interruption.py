@@ -22,9 +22,10 @@ fakes.register()
 fakes.announce = lambda name: print("embed", flush=True)
 add = running.Progress.add
 
-def told(progress, report):
-    add(progress, report)
-    print("done", report.n_rows, flush=True)
+def told(progress, said):
+    add(progress, said)
+    if hasattr(said, "n_rows"):
+        print("done", said.n_rows, flush=True)
 
 running.Progress.add = told
 sys.exit(main(sys.argv[2:]))

@@ -35,7 +35,7 @@ def test_a_decoder_that_dies_because_the_run_is_stopped_says_nothing_about_the_c
 
     (tmp_path / "a.mp4").write_bytes(b"video")
     source = ClipSource("a", "train", tmp_path / "a.mp4", None, None, None, "")
-    job = ClipJob(0, Task(0, "media", (source,), {}, 1.0), source, (InputKey("face", "aligned-112", "largest"),), True)
+    job = ClipJob(0, Task(0, "media", (source,), {}, {}), source, (InputKey("face", "aligned-112", "largest"),), True)
     kept, put = Kept(), []
     reader = ClipReader(DyingPool(), MediaCatalog(store), kept, "cpu", lambda _, item: put.append(item.status), check)
     if stopped:
