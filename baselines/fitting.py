@@ -22,7 +22,7 @@ from baselines.streams import Streams
 from mertools.errors import TrainingError
 
 if TYPE_CHECKING:
-    from mertools.corpus import Target
+    from mertools.targets import Target
 
 EVALUATION_BATCH = 8192
 """Clips per forward pass when nothing is learned."""

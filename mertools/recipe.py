@@ -322,7 +322,7 @@ def _upload_stages(recipe: Recipe) -> list[Stage]:
     ]
     if recipe.package.truth:
         words = ("submission", "score", str(file), *track, "--truth", str(recipe.package.truth))
-        saved = recipe.out / "run" / "scores" / f"{recipe.split}.json"
+        saved = recipe.out / "run" / f"score-{recipe.split}.json"
         found.append(Stage("score", words, (file, recipe.package.truth), (saved,), save=saved))
     return found
 
@@ -333,7 +333,7 @@ def _report_stages(recipe: Recipe) -> list[Stage]:
     run, page = recipe.out / "run", recipe.out / "report.html"
     reads = [run / "metrics.json", recipe.corpus_folder / "clips.csv"]
     if recipe.package and recipe.package.truth:
-        reads.append(run / "scores" / f"{recipe.split}.json")
+        reads.append(run / f"score-{recipe.split}.json")
     return [Stage("report", ("report", str(run), "--out", str(page)), tuple(reads), (page,))]
 
 

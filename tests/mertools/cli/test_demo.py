@@ -37,7 +37,7 @@ def test_the_whole_road_on_few_clips_and_nothing_twice(tmp_path: Path, capsys: p
     assert not any(c.cells.get("discrete") for c in corpus.select(["test1"]))
     metrics = json.loads((out / "run" / "metrics.json").read_text())
     assert metrics["synthetic"] is True
-    assert json.loads((out / "run" / "scores" / "test1.json").read_text())["n"] == 6
+    assert json.loads((out / "run" / "score-test1.json").read_text())["n"] == 6
     assert "Synthetic data." in (out / "report.html").read_text()
     code, again = walk_demo(capsys, "--out", str(out), *TINY)
     assert code == 0
