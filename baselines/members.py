@@ -16,7 +16,7 @@ from baselines.models.base import FusionModel
 from baselines.options import TrainOptions
 
 if TYPE_CHECKING:
-    from mertools.corpus import Target
+    from mertools.targets import Target
 
 EVALUATION_BATCH = 8192
 """Clips per forward pass when nothing is learned."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mertools.config import from_mapping, load_yaml
+from mertools.demo.raw import PREPARE
 from mertools.demo.script import DemoSettings
 from mertools.errors import ConfigError, did_you_mean
 from mertools.tracks import get_track
@@ -30,10 +31,11 @@ Setting = str | int | float | bool
 
 @dataclass(frozen=True)
 class Prepare:
-    """Raw clips to a corpus folder: the corpus module (``mertools list corpora``) and the folder of raw clips."""
+    """Raw clips to a corpus folder: the folder of raw clips, the corpus (``mertools list corpora``) and its options."""
 
     raw: Path
     corpus: str = "folder"
+    options: dict[str, Setting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Recipe:
             ConfigError: if not.
         """
         if self.synthesise and self.prepare is None:
-            object.__setattr__(self, "prepare", Prepare(self.out / "raw" / "clips"))
+            object.__setattr__(self, "prepare", Prepare(self.out / "raw" / "clips", options=dict(PREPARE)))
         needs = (
             ("MER-R110", (self.prepare is None) == (self.corpus is None), "exactly one of prepare and corpus"),
             ("MER-R111", bool(self.predict) and not self.train, "train, because there is predict"),
@@ -266,6 +268,7 @@ def _data_stages(recipe: Recipe) -> list[Stage]:
         found.append(Stage("make clips", words, writes=made))
     if recipe.prepare:
         words = ("prepare", recipe.prepare.corpus, "--raw", str(recipe.prepare.raw), "--out", str(corpus))
+        words += _assigned(recipe.prepare.options)
         found.append(Stage("prepare", words, (recipe.prepare.raw,), manifest, may_fall_short=True))
     if recipe.extract:
         e = recipe.extract
@@ -291,7 +294,7 @@ def _model_stages(recipe: Recipe) -> list[Stage]:
     words += ("--features", ",".join(recipe.features), "--model", train.model, "--out", str(run))
     words += ("--folds", train.folds) if train.folds else ()
     words += ("--seed", str(train.seed)) if train.seed is not None else ()
-    words += tuple(f"{key}={value}" for key, value in train.options.items())
+    words += _assigned(train.options)
     found = [Stage("train", words, manifest, (run / "metrics.json", run / "recipe.yaml"), replaces=run)]
     for split in recipe.predict.splits if recipe.predict else ():
         file = recipe.out / "predictions" / f"{split}.csv"
@@ -319,7 +322,7 @@ def _upload_stages(recipe: Recipe) -> list[Stage]:
     ]
     if recipe.package.truth:
         words = ("submission", "score", str(file), *track, "--truth", str(recipe.package.truth))
-        saved = recipe.out / "run" / "scores" / f"{recipe.split}.json"
+        saved = recipe.out / "run" / f"score-{recipe.split}.json"
         found.append(Stage("score", words, (file, recipe.package.truth), (saved,), save=saved))
     return found
 
@@ -330,5 +333,10 @@ def _report_stages(recipe: Recipe) -> list[Stage]:
     run, page = recipe.out / "run", recipe.out / "report.html"
     reads = [run / "metrics.json", recipe.corpus_folder / "clips.csv"]
     if recipe.package and recipe.package.truth:
-        reads.append(run / "scores" / f"{recipe.split}.json")
+        reads.append(run / f"score-{recipe.split}.json")
     return [Stage("report", ("report", str(run), "--out", str(page)), tuple(reads), (page,))]
+
+
+def _assigned(options: Mapping[str, Setting]) -> tuple[str, ...]:
+    """Options as ``KEY=VALUE`` words."""
+    return tuple(f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in options.items())

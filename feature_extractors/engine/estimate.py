@@ -1,4 +1,4 @@
-"""``--dry-run``: how much there is to do, and an estimate of the bytes and the time it will take, measured on a few clips."""
+"""``--dry-run``: how much there is to do, and the bytes and the time it will take, measured on a few clips."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Feeder:
         self.channel: Channel[Piece | End | Done] = Channel(budget, ahead=2 * n_threads)
         self._jobs = self._expand(tasks)
         self._claiming = threading.Lock()
-        self._order: SimpleQueue[ClipJob | None | BaseException] = SimpleQueue()
+        self._order: SimpleQueue[ClipJob | BaseException | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"feeder-{i}", daemon=True) for i in range(n_threads)]
 
     def jobs(self) -> Iterator[ClipJob]:

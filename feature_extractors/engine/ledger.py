@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -70,15 +70,7 @@ def make_ledger(corpus: Corpus, names: Sequence[str], store: Store, options: Ext
     selection = corpus.select(options.split)
     device = resolve_device(options.device)
     tracker = _LazyTracker()
-    asked = ask(
-        corpus,
-        names,
-        level=options.level,
-        precision=resolve_precision(options.precision, device),
-        audio_column=options.audio_column,
-        text_column=options.text_column,
-        tracker=lambda: tracker.spec.fingerprint,
-    )
+    asked = ask_for(corpus, names, options, device, lambda: tracker.spec.fingerprint)
     sources = clip_sources(corpus, options.audio_column, options.text_column)
     catalog = MediaCatalog(store)
     lanes = list(dict.fromkeys(lane_of(one) for one in asked))
@@ -88,6 +80,21 @@ def make_ledger(corpus: Corpus, names: Sequence[str], store: Store, options: Ext
     mine = {lane: take_shard(groups[lane], *options.shard_of) for lane in lanes}
     book = _Book(store, catalog, {source.name: source for source in sources}, options)
     return book.ledger(asked, tracker, device, chosen, mine, lengths)
+
+
+def ask_for(
+    corpus: Corpus, names: Sequence[str], options: ExtractionOptions, device: str, tracker: Callable[[], str]
+) -> list[Asked]:
+    """The spaces that `names` and `options` ask for; see `feature_extractors.engine.asked.ask`."""
+    return ask(
+        corpus,
+        names,
+        level=options.level,
+        precision=resolve_precision(options.precision, device),
+        audio_column=options.audio_column,
+        text_column=options.text_column,
+        tracker=tracker,
+    )
 
 
 class _LazyTracker:

@@ -19,6 +19,7 @@ class ExtractionOptions:
             the sound, any other replaces the transcript ``text``.
         level: what the rows of the spaces are.
         engine: who does the work.
+        address: of the cluster, for an engine that has one.
         shard: ``I/N``: only every N-th group of clips, beginning with the I-th (from 1).
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
         precision: of the arithmetic; None means fp32 on a CPU and bf16 on a GPU.
@@ -37,6 +38,7 @@ class ExtractionOptions:
     column: tuple[str, ...] = ()
     level: Level = "utterance"
     engine: str = "local"
+    address: str = ""
     shard: str = "1/1"
     device: str = "auto"
     precision: Precision | None = None
@@ -63,6 +65,12 @@ class ExtractionOptions:
                     f"retry: there is no status '{status}'.{did_you_mean(status, known)}",
                     f"Statuses: {', '.join(known)}.",
                 )
+        if self.address and self.engine == "local":
+            raise ExtractionError(
+                "MER-E013",
+                f"address '{self.address}' was given, but the engine 'local' has none.",
+                "Leave it out, or choose the engine of a cluster.",
+            )
         _ = self.shard_of
         for name, lowest in (
             ("limit", 1),

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from feature_extractors.engine.batching import utterance_of
 from feature_extractors.engine.engines import check_engine, find_engine
-from feature_extractors.engine.ledger import Ledger, make_ledger
-from feature_extractors.engine.options import ExtractionOptions
+from feature_extractors.engine.ledger import Ledger, ask_for, make_ledger
+from feature_extractors.engine.options import ExtractionOptions, resolve_device
 from feature_extractors.engine.progress import Progress
 from feature_extractors.engine.report import TaskReport
+from feature_extractors.engine.sources import clip_sources
 from feature_extractors.engine.summary import ExtractionSummary, summarise_space
 from mertools.errors import MachineError
 from mertools.status import Status
@@ -67,6 +68,18 @@ def run(corpus: Corpus, names: Sequence[str], store: Store, options: ExtractionO
         derived=derived,
         waiting=max((r.waited_s / max(r.worked_s, 1e-9) for r in reports[-1:]), default=0.0),
     )
+
+
+def check(corpus: Corpus, names: Sequence[str], options: ExtractionOptions) -> None:
+    """Find wrong names, options, columns, devices and missing weights without a store.
+
+    Raises:
+        MerToolsError: as `run` does before it touches a clip.
+    """
+    check_engine(options.engine)
+    corpus.select(options.split)
+    clip_sources(corpus, options.audio_column, options.text_column)
+    ask_for(corpus, names, options, resolve_device(options.device), lambda: "")
 
 
 def _compute(ledger: Ledger, store: Store, options: ExtractionOptions) -> list[TaskReport]:

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--store", type=Path, metavar="DIR", help="default: CORPUS_DIR/store")
     parser.add_argument("--engine", default="local", help="who does the work (default: local)")
+    parser.add_argument("--address", default="", metavar="A", help="of the cluster, for an engine that has one")
     parser.add_argument(
         "--shard", default="1/1", metavar="I/N", help="only every N-th group of clips, from the I-th on"
     )
@@ -77,6 +78,7 @@ def _options(arguments: argparse.Namespace) -> ExtractionOptions:
         "column": arguments.column,
         "level": arguments.level,
         "engine": arguments.engine,
+        "address": arguments.address,
         "shard": arguments.shard,
         "device": arguments.device,
         "precision": arguments.precision,
@@ -92,7 +94,8 @@ def _extract(corpus: Corpus, names: list[str], folder: Path, options: Extraction
     from feature_extractors.engine import check, run
     from mertools.store import open_store
 
-    check(corpus, names, options)
+    if not folder.exists():
+        check(corpus, names, options)  # a mistyped name makes no store
     with open_store(folder, create=True) as store:
         summary = run(corpus, names, store, options)
     return Outcome(summary.as_json(), summary.text(str(folder)), FINE if summary.fine else NOT_FINE)

@@ -162,8 +162,8 @@ def _scored(document: Mapping[str, Any]) -> str:
     primary, (low, high) = document["primary"], document["interval"]
     value = document["metrics"][primary]
     interval = f", {_digits(low)} to {_digits(high)} ({document['n_groups']} groups by {document['interval_unit']})"
-    others = ", ".join(f"{k} {_digits(v)}" for k, v in document["metrics"].items() if k != primary)
-    return f"{primary} {_digits(value)}{interval}; {others}"
+    others = [f"{name} {_digits(score)}" for name, score in document["metrics"].items() if name != primary]
+    return f"{primary} {_digits(value)}{interval}" + (f"; {', '.join(others[:2])}" if others else "")
 
 
 def _trained(document: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ class Maker(ABC):
 CORPORA: Registry[type[Maker]] = Registry("corpus", "mertools.corpora", plural="corpora")
 
 
-def prepare(name: str, raw: Path | str, out: Path | str, **options: Any) -> Prepared:
+def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> Prepared:
     """Turn a raw corpus into a corpus folder; media are referred to, not copied.
 
     Args:

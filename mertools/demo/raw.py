@@ -1,8 +1,7 @@
 """Writing the synthetic corpus as a researcher would find one: a folder of clips with CSV files beside them.
 
-``RAW/clips/`` holds the clips, ``labels.csv`` (test clips carry no labels), ``transcripts.csv`` and ``corpus.yaml``
-(what kind of corpus this is); outside the reach of training lie ``RAW/withheld/truth.csv`` (labels of the test clips)
-and ``RAW/withheld/candidates.csv`` (their names).
+``RAW/clips/`` holds the clips, ``labels.csv`` (test clips carry no labels) and ``transcripts.csv``; outside the reach
+of training lie ``RAW/withheld/truth.csv`` (labels of the test clips) and ``RAW/withheld/candidates.csv`` (their names).
 """
 
 from __future__ import annotations
@@ -14,33 +13,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mertools.config import canonical_json, dump_yaml, to_mapping
+from mertools.config import canonical_json, to_mapping
 from mertools.demo.face import film
-from mertools.demo.script import TEST_SPLIT, TRAIN_SPLIT, DemoSettings, Scene, write_script
+from mertools.demo.script import TEST_SPLIT, DemoSettings, Scene, write_script
 from mertools.demo.voice import RATE_HZ, Voice, speak
 from mertools.files import replacing, write_text_atomically
-from mertools.labels import MER_EMOTIONS, MER_VALENCE_RANGE
+from mertools.labels import MER_VALENCE_RANGE
 
 REVISION = 1
 """Raised whenever the clips change for equal settings."""
 
-HEADER: dict[str, Any] = {
+PREPARE: dict[str, str | bool] = {
     "name": "demo",
     "synthetic": True,
-    "splits": [{"name": TRAIN_SPLIT, "role": "train"}, {"name": TEST_SPLIT, "role": "test"}],
-    "targets": [
-        {"name": "discrete", "kind": "classes", "classes": list(MER_EMOTIONS)},
-        {"name": "valence", "kind": "value", "range": list(MER_VALENCE_RANGE)},
-        {"name": "openset", "kind": "labels"},
-    ],
-    "terms": {"licence": "synthetic (photograph: NASA, public domain)", "may_upload": True, "closed_models": True},
-    "transcripts": {"text": "human"},
+    "valence_range": ",".join(f"{end:g}" for end in MER_VALENCE_RANGE),
+    "licence": "synthetic (photograph: NASA, public domain)",
 }
-"""What the corpus says about itself."""
+"""What ``prepare folder`` is told about the clips."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +113,6 @@ def _write_tables(raw: RawFolder) -> None:
         ("name", "emotion", "intensity"),
         ({"name": s.name, "emotion": s.emotion, "intensity": f"{s.intensity:.3f}"} for s in raw.scenes),
     )
-    write_text_atomically(raw.clips / "corpus.yaml", dump_yaml(HEADER))
     write_text_atomically(
         raw.folder / "README.txt",
         "Synthetic clips made by `mertools demo`: one public-domain photograph (NASA, shipped with scikit-image),\n"

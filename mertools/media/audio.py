@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +29,14 @@ class Audio:
         rate_hz: samples per second.
         start_s: time of the first sample, seconds from the beginning of the clip; above 0 where a file's sound starts
             later than its picture.
+        rms: root mean square of the clip's sound as stored, over all channels at the file's own rate. Averaging and
+            resampling lower it, so silence is judged here.
     """
 
     samples: np.ndarray
     rate_hz: int = 16_000
     start_s: float = 0.0
+    rms: float = 0.0
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -44,11 +48,16 @@ class Audio:
         return len(self.samples) / self.rate_hz
 
 
-def is_silent(samples: np.ndarray) -> bool:
-    """Whether the root mean square of a signal in [-1, 1] lies below `SILENCE_RMS` (an empty signal is silent)."""
-    if not len(samples):
-        return True
-    return bool(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) < SILENCE_RMS)
+def is_silent(sound: Audio | np.ndarray) -> bool:
+    """Whether the root mean square lies below `SILENCE_RMS`.
+
+    Args:
+        sound: what `read_audio` returned, judged by the sound as stored; or samples in [-1, 1], any shape. No samples
+            are silent.
+    """
+    if isinstance(sound, Audio):
+        return sound.rms < SILENCE_RMS
+    return not sound.size or bool(np.sqrt(np.mean(np.square(sound, dtype=np.float64))) < SILENCE_RMS)
 
 
 def read_audio(path: Path, *, rate_hz: int = 16_000, start_s: float | None = None, end_s: float | None = None) -> Audio:
@@ -77,51 +86,67 @@ def read_audio(path: Path, *, rate_hz: int = 16_000, start_s: float | None = Non
             "Check start and end of the clip.",
         )
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    return Audio(samples, rate_hz, max(0.0, cut.first_s - begin))
+    return Audio(samples, rate_hz, max(0.0, cut.first_s - begin), cut.rms())
 
 
 @dataclass
 class _Cut:
-    """Mono blocks ``(samples, rate)`` of a part of a file; remembers when the first kept sample sounds."""
+    """Mono blocks ``(samples, rate)`` of a part of a file; remembers when it begins to sound and how loud it is."""
 
     start_s: float
     end_s: float
     first_s: float | None = None
+    energy: float = 0.0
+    n_values: int = 0
+
+    def rms(self) -> float:
+        """Root mean square of what was kept, all channels."""
+        return math.sqrt(self.energy / self.n_values) if self.n_values else 0.0
 
     def blocks(self, path: Path) -> Iterator[tuple[np.ndarray, int]]:
+        """Decode; averaged channels of the wanted part, block by block.
+
+        Raises:
+            MediaError: see `read_audio`.
+        """
         with open_media(path) as container:
             stream = audio_stream(container)
             if stream is None:
                 raise MediaError(
                     "MER-M005", f"{show(path)} has no audio stream.", "Expected sound.", Status.NO_AUDIO_STREAM
                 )
-            if self.start_s > LEAD_S and _seeks_before(container, stream, self.start_s):
+            if self.start_s <= LEAD_S:
+                yield from self._kept(container, stream, path, whole=self.end_s == math.inf)
+                return
+            if _seeks_before(container, stream, self.start_s):
                 yield from self._kept(container, stream, path, whole=False)
                 return
         with open_media(path) as container:
-            yield from self._kept(container, audio_stream(container), path, whole=self.end_s == float("inf"))
+            yield from self._kept(container, audio_stream(container), path, whole=self.end_s == math.inf)
 
     def _kept(self, container: Any, stream: Any, path: Path, *, whole: bool) -> Iterator[tuple[np.ndarray, int]]:
         log = DecodeLog()
-        n, time_s = 0, 0.0
-        for time_s, samples, rate in _mono(container, stream, log):
-            n += len(samples)
-            # Sample i sounds at time_s + i / rate; keep start <= time < end.
+        begin_s: float | None = None
+        end_s = 0.0
+        for time_s, channels, rate in _channels(container, stream, log):
+            begin_s = time_s if begin_s is None else begin_s
+            end_s = time_s + channels.shape[1] / rate
+            # Sample i sounds at time_s + i / rate; start <= time < end is kept.
             low = max(0, round((self.start_s - time_s) * rate))
-            high = len(samples) if self.end_s == float("inf") else max(0, round((self.end_s - time_s) * rate))
-            if low < min(high, len(samples)):
+            high = channels.shape[1] if self.end_s >= end_s else max(0, round((self.end_s - time_s) * rate))
+            if low < high:
                 if self.first_s is None:
                     self.first_s = time_s + low / rate
-                yield samples[low:high], rate
-            time_s += len(samples) / rate
-            if time_s >= self.end_s:
+                kept = channels[:, low:high]
+                self.energy += float(np.square(kept, dtype=np.float64).sum())
+                self.n_values += kept.size
+                yield np.ascontiguousarray(kept.mean(axis=0), dtype=np.float32), rate
+            if end_s >= self.end_s:
                 return
-        if not n:
+        if begin_s is None:
             raise MediaError("MER-M006", f"no sound of {show(path)} can be decoded{log.why()}.", "Copy it again.")
         if whole:
-            declared = stream_duration_s(stream)
-            begins = (stream.start_time or 0) * float(stream.time_base) - origin_s(container)
-            log.check(path, "sound", time_s - max(0.0, begins), declared)
+            log.check(path, "sound", end_s - begin_s, stream_duration_s(stream))
 
 
 def _seeks_before(container: Any, stream: Any, start_s: float) -> bool:
@@ -143,8 +168,8 @@ def _seeks_before(container: Any, stream: Any, start_s: float) -> bool:
     return found_s <= start_s - LEAD_S / 2
 
 
-def _mono(container: Any, stream: Any, log: DecodeLog) -> Iterator[tuple[float, np.ndarray, int]]:
-    """``(time of first sample, samples, rate)`` of each decoded frame; times from the beginning of the file."""
+def _channels(container: Any, stream: Any, log: DecodeLog) -> Iterator[tuple[float, np.ndarray, int]]:
+    """``(time of the first sample, channels (C, N), rate)`` of each decoded frame, in order."""
     stream.codec_context.thread_count = 1
     origin = origin_s(container)
     time_s: float | None = None
@@ -154,23 +179,22 @@ def _mono(container: Any, stream: Any, log: DecodeLog) -> Iterator[tuple[float, 
         # Only the first time stamp is used: later ones are rounded, and gaps are not filled.
         if time_s is None:
             time_s = 0.0 if frame.pts is None else float(frame.pts * frame.time_base) - origin
-        samples = _average(frame)
-        yield time_s, samples, frame.sample_rate
-        time_s += len(samples) / frame.sample_rate
+        yield time_s, _as_float(frame), frame.sample_rate
+        time_s += frame.samples / frame.sample_rate
 
 
-def _average(frame: Any) -> np.ndarray:
-    """The mean of the channels of a decoded frame, ``(N,)`` float32 in [-1, 1]."""
+def _as_float(frame: Any) -> np.ndarray:
+    """Samples of a decoded frame, ``(C, N)``, floats in [-1, 1]; 32-bit integers become float64, so nothing is lost."""
     data = frame.to_ndarray()
-    n_channels = frame.layout.nb_channels
-    channels = data if frame.format.is_planar else data.reshape(-1, n_channels).T  # (C, N)
+    channels: np.ndarray = data if frame.format.is_planar else data.reshape(-1, frame.layout.nb_channels).T
     if channels.dtype == np.uint8:
-        channels = (channels.astype(np.float32) - 128.0) / 128.0
-    elif channels.dtype.kind == "i":
-        scale = float(1 << (8 * channels.dtype.itemsize - 1))
-        channels = (channels / scale) if channels.dtype.itemsize > 2 else channels.astype(np.float32) / scale
-    mean = channels[0] if n_channels == 1 else channels.mean(axis=0)
-    return np.ascontiguousarray(mean, dtype=np.float32)
+        return (channels.astype(np.float32) - 128.0) / 128.0
+    if channels.dtype.kind == "i":
+        bits = 8 * channels.dtype.itemsize
+        scaled: np.ndarray = channels.astype(np.float32 if bits <= 16 else np.float64)
+        scaled /= float(1 << (bits - 1))
+        return scaled
+    return channels
 
 
 def _resampled(blocks: Iterator[tuple[np.ndarray, int]], rate_hz: int) -> Iterator[np.ndarray]:

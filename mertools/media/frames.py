@@ -13,6 +13,7 @@ import numpy as np
 from mertools.errors import MediaError
 from mertools.media.damage import DecodeLog, decode_packets
 from mertools.media.opening import is_still, open_media, origin_s, show, video_stream
+from mertools.media.orientation import Orientation, exif_orientation, frame_orientation
 from mertools.media.probe import stream_duration_s
 from mertools.status import Status
 
@@ -185,6 +186,7 @@ def _decoded(container: Any, stream: Any, path: Path, *, whole: bool) -> Iterato
     log = DecodeLog()
     next_s = 0.0
     size: tuple[int, int] | None = None
+    exif = exif_orientation(path) if is_still(container) else None
     n = 0
     for frame in decode_packets(container, stream, log):
         size = size or (frame.width, frame.height)
@@ -192,34 +194,15 @@ def _decoded(container: Any, stream: Any, path: Path, *, whole: bool) -> Iterato
         time_s = next_s if stamp is None else max(stamp * tick - origin, next_s - usual)
         next_s = time_s + (frame.duration * tick if frame.duration else usual)
         n += 1
-        yield _Picture(time_s, next_s, _converter(frame, size))
+        yield _Picture(time_s, next_s, _converter(frame, size, exif or frame_orientation(frame)))
     if not n:
         raise MediaError("MER-M006", f"no frame of {show(path)} can be decoded{log.why()}.", "Copy it again.")
     if whole:
         log.check(path, "picture", next_s, stream_duration_s(stream))
 
 
-def _converter(frame: Any, size: tuple[int, int]) -> Callable[[], np.ndarray]:
-    def rgb() -> np.ndarray:
-        pixels = frame.to_ndarray(format="rgb24", width=size[0], height=size[1], threads=1)
-        return _upright(pixels, frame)
-
-    return rgb
-
-
-def _upright(pixels: np.ndarray, frame: Any) -> np.ndarray:
-    """Turn and mirror as the display matrix asks (phones store what the sensor saw)."""
-    matrix = next((bytes(d) for d in frame.side_data if d.type.name == "DISPLAYMATRIX"), None)
-    if matrix is None:
-        return pixels
-    # Rows of the matrix map (x, y) to x' = a x + c y, y' = b x + d y, y pointing down.
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
-    if abs(a) >= abs(c):
-        flip_x, flip_y = a < 0, d < 0
-    else:
-        pixels = pixels.transpose(1, 0, 2)
-        flip_x, flip_y = c < 0, b < 0
-    return pixels[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+def _converter(frame: Any, size: tuple[int, int], turn: Orientation) -> Callable[[], np.ndarray]:
+    return lambda: turn.applied(frame.to_ndarray(format="rgb24", width=size[0], height=size[1], threads=1))
 
 
 def _on_grid(pictures: Iterator[_Picture], fps: float) -> Iterator[_Picture]:

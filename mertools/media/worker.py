@@ -116,7 +116,7 @@ def _answer(channel: Channel, clip: _OpenClip, limit_s: float, results: Iterator
         with _Alarm(limit_s) as alarm:
             for result in results:
                 with alarm.paused():
-                    channel.send(("item", result))
+                    _send_result(channel, result)
                 if channel.readable():
                     break
         ending: tuple[str, Any] = ("end", None)
@@ -127,11 +127,18 @@ def _answer(channel: Channel, clip: _OpenClip, limit_s: float, results: Iterator
     except MemoryError:
         clip.drop()
         ending = ("media", _out_of_memory())
-    except (_UnfitFunctionError, pickle.PicklingError) as error:
+    except _UnfitFunctionError as error:
         ending = ("unfit", str(error))
     except Exception as error:
         ending = ("media", _out_of_memory() if _is_opencv_memory(error) else _crash(error))
     channel.send(ending)
+
+
+def _send_result(channel: Channel, result: Any) -> None:
+    try:
+        channel.send(("item", result))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:  # raised before anything is sent
+        raise _UnfitFunctionError(f"{type(error).__name__}: {error}") from error
 
 
 def _mapped(clip: _OpenClip, pickled: bytes, fps: float | None) -> Iterator[Any]:
@@ -151,7 +158,7 @@ def _audio(source: MediaSource, rate_hz: int) -> Iterator[Audio]:
 
 
 class _UnfitFunctionError(Exception):
-    """The function cannot be loaded in this process."""
+    """The function cannot be loaded here, or its result cannot be sent."""
 
 
 class _Alarm:

@@ -21,8 +21,8 @@ from mertools.predictions import Predictions
 N_WORST = 12
 """How many of the worst clips are shown."""
 
-SCORES = "scores"
-"""Folder of a run that may hold ``SPLIT.json``: what ``mertools submission score --json`` said about a split."""
+SCORE = "score-"
+"""A run may hold ``score-SPLIT.json``: what ``mertools submission score --json`` said about a split."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def read_run(folder: Path) -> RunFacts:
         )
     document, recipe = _json(folder / "metrics.json"), load_yaml(folder / "recipe.yaml")
     gaps: list[str] = []
-    scores = {path.stem: _json(path) for path in sorted((folder / SCORES).glob("*.json"))}
+    scores = {path.stem.removeprefix(SCORE): _json(path) for path in sorted(folder.glob(f"{SCORE}*.json"))}
     try:
         corpus = Corpus.read(recipe["corpus"])
     except MerToolsError as error:

@@ -13,9 +13,10 @@ from baselines.prediction import predict_clips
 from baselines.runs import Run
 from feature_extractors import extract
 from mertools.cli import main
-from mertools.corpus import Clip, Corpus, Split, Target
+from mertools.corpus import Clip, Corpus, Split
 from mertools.errors import TrainingError
 from mertools.store import open_store
+from mertools.targets import Target
 
 TONES = {"low": 120, "high": 440}
 

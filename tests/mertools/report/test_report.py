@@ -81,8 +81,7 @@ def make_run(folder: Path, *, n: int = 48, text: str = "hello", synthetic: bool 
         "metrics": {"mer2023_combined": 0.3},
         "interval": [0.1, 0.5], "interval_unit": "speaker", "n_groups": 2, "floors": {"majority": 0.05},
     }  # fmt: skip
-    (run / "scores").mkdir()
-    (run / "scores" / "test1.json").write_text(json.dumps(score))
+    (run / "score-test1.json").write_text(json.dumps(score))
     return run
 
 
