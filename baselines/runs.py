@@ -32,7 +32,7 @@ from safetensors.torch import save as to_bytes
 
 from baselines import create_model
 from baselines.fitted import Fitted, Projection
-from baselines.fitting import Member
+from baselines.members import Member
 from baselines.models.base import FusionModel
 from baselines.spaces import Feature
 from mertools.config import dump_yaml, from_mapping, load_yaml, to_mapping

@@ -430,13 +430,13 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
-    import io
+    lines = [columns, *([row.get(column, "") for column in columns] for row in rows)]
+    return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
 
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+
+def _quoted(cell: str) -> str:
+    # csv.writer leaves a lone carriage return bare when rows end in "\n", and csv.reader then sees two rows.
+    return '"' + cell.replace('"', '""') + '"' if any(c in cell for c in ',"\r\n') else cell
 
 
 def with_cells(clip: Clip, **cells: str) -> Clip:

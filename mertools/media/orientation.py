@@ -64,5 +64,6 @@ def exif_orientation(path: Path) -> Orientation | None:
     try:
         with Image.open(path) as image:
             return _EXIF.get(image.getexif().get(_EXIF_TAG, 0))
-    except (UnidentifiedImageError, OSError, SyntaxError):  # what is not for Pillow may still be for FFmpeg
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError):
+        # What is not for Pillow may still be for FFmpeg.
         return None
