@@ -12,8 +12,9 @@ from mertools.errors import TrainingError
 
 if TYPE_CHECKING:
     from baselines.spaces import Feature
-    from mertools.corpus import Clip, Corpus, Target
+    from mertools.corpus import Clip, Corpus
     from mertools.store import Store
+    from mertools.targets import Target
 
 MISSING_CLASS = -1
 """Index of a class that is not annotated; a missing value is NaN."""

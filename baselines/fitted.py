@@ -13,7 +13,7 @@ from baselines.data import Table, is_annotated
 from baselines.models.base import Batch
 
 if TYPE_CHECKING:
-    from mertools.corpus import Target
+    from mertools.targets import Target
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from mertools.tracks import Track, get_track
 if TYPE_CHECKING:
     from baselines.options import TrainOptions
     from baselines.spaces import Feature
-    from mertools.corpus import Clip, Corpus, Target
+    from mertools.corpus import Clip, Corpus
+    from mertools.targets import Target
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baselines.data import Table, coverage, load_table
-from baselines.fitting import average, predict_table
+from baselines.members import average, predict_table
 from baselines.runs import Run, to_predictions
 from baselines.spaces import Feature
 from mertools.config import parse_name_spec

@@ -32,14 +32,14 @@ from safetensors.torch import save as to_bytes
 
 from baselines import create_model
 from baselines.fitted import Fitted, Projection
-from baselines.fitting import Member
+from baselines.members import Member
 from baselines.models.base import FusionModel
 from baselines.spaces import Feature
 from mertools.config import dump_yaml, from_mapping, load_yaml, to_mapping
-from mertools.corpus import Target
 from mertools.errors import TrainingError
 from mertools.files import disk_problem, sync_folder, write_bytes_atomically, write_text_atomically
 from mertools.predictions import Predictions
+from mertools.targets import Target
 
 FORMAT = 1
 """Version of ``checkpoints/model.json``."""

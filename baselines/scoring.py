@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mertools.metrics.intervals import Interval, interval
 
 from baselines.data import is_annotated
 from mertools.metrics import METRICS, Metric
+from mertools.metrics.intervals import Interval, interval
 
 if TYPE_CHECKING:
-    from mertools.corpus import Target
+    from mertools.targets import Target
     from mertools.tracks import Track
 
 CLASS_METRICS = ("waf", "uar", "accuracy", "macro_f1")

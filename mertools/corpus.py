@@ -17,62 +17,14 @@ from typing import Any, Literal
 from mertools.config import dump_yaml, from_mapping, load_yaml
 from mertools.errors import ConfigError, CorpusError, did_you_mean
 from mertools.files import write_text_atomically
+from mertools.targets import Target, finite
+
+__all__ = ["Clip", "Corpus", "Split", "Target", "Terms", "with_cells"]
 
 CLIPS_FILE = "clips.csv"
 CORPUS_FILE = "corpus.yaml"
 REQUIRED_COLUMNS = ("name", "split")
 MEDIA_COLUMNS = ("video", "audio")
-
-Kind = Literal["classes", "value", "labels", "preference"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a model may be trained to predict.
-
-    Attributes:
-        name: the column of ``clips.csv`` that holds it ("discrete", "valence", "openset", ...).
-        kind: ``classes`` (one of `classes`), ``value`` (a number in `range`), ``labels`` (a comma list of words),
-            ``preference`` (``a1`` or ``a2``).
-        classes: the classes in index order; for ``classes`` only.
-        range: lowest and highest value; for ``value`` only.
-        per: what carries one annotation.
-        missing: cells that mean "not annotated", besides the empty cell.
-    """
-
-    name: str
-    kind: Kind
-    classes: tuple[str, ...] = ()
-    range: tuple[float, float] | None = None
-    per: Literal["clip", "second", "frame"] = "clip"
-    missing: tuple[str, ...] = ()
-
-    def parse(self, cell: str) -> str | float | tuple[str, ...] | None:
-        """The annotation in a CSV cell; None if it is missing.
-
-        Raises:
-            ValueError: if the cell is not a value of this target; the message says what was expected.
-        """
-        cell = cell.strip()
-        if not cell or cell in self.missing:
-            return None
-        if self.kind == "classes":
-            if cell not in self.classes:
-                raise ValueError(
-                    f"'{cell}' is not one of the {len(self.classes)} classes {', '.join(self.classes)}."
-                    + did_you_mean(cell, self.classes)
-                )
-            return cell
-        if self.kind == "value":
-            number = _finite(cell)
-            if self.range and not self.range[0] <= number <= self.range[1]:
-                raise ValueError(f"{cell} lies outside [{self.range[0]:g}, {self.range[1]:g}].")
-            return number
-        if self.kind == "preference":
-            if cell not in ("a1", "a2", "same"):
-                raise ValueError(f"'{cell}' is not a1, a2 or same.")
-            return cell
-        return tuple(word.strip() for word in cell.strip("[]").replace("'", "").split(",") if word.strip())
 
 
 @dataclass(frozen=True)
@@ -380,7 +332,7 @@ class Corpus:
         for row, clip in enumerate(self.clips, start=2):
             for column in ("start", "end"):
                 try:
-                    if clip.cells.get(column) and _finite(clip.cells[column]) < 0:
+                    if clip.cells.get(column) and finite(clip.cells[column]) < 0:
                         raise ValueError("is negative")
                 except ValueError as error:
                     yield "MER-C013", f"row {row} ('{clip.name}'), column {column}: {error}"
@@ -453,7 +405,7 @@ def _read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
 
 def _clip(row: Mapping[str, str], media_root: Path) -> Clip:
     paths = {c: _resolve(row[c], media_root) for c in MEDIA_COLUMNS if row.get(c)}
-    return Clip(name=row["name"], split=row["split"], cells=dict(row), **paths)  # type: ignore[arg-type]
+    return Clip(name=row["name"], split=row["split"], cells=dict(row), **paths)
 
 
 def _resolve(cell: str, media_root: Path) -> Path:
@@ -468,16 +420,6 @@ def _relative(path: Path, start: Path) -> str:
     return PurePosixPath(os.path.relpath(path, start)).as_posix()
 
 
-def _finite(cell: str) -> float:
-    try:
-        number = float(cell)
-    except ValueError:
-        raise ValueError(f"'{cell}' is not a number.") from None
-    if number != number or number in (float("inf"), float("-inf")):
-        raise ValueError(f"'{cell}' is not a finite number.")
-    return number
-
-
 def _plain(value: Any) -> dict[str, Any]:
     defaults = type(value)(**{f: getattr(value, f) for f in ("name", "kind") if hasattr(value, f)})
     return {
@@ -488,13 +430,13 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
-    import io
+    lines = [columns, *([row.get(column, "") for column in columns] for row in rows)]
+    return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
 
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+
+def _quoted(cell: str) -> str:
+    # csv.writer leaves a lone carriage return bare when rows end in "\n", and csv.reader then sees two rows.
+    return '"' + cell.replace('"', '""') + '"' if any(c in cell for c in ',"\r\n') else cell
 
 
 def with_cells(clip: Clip, **cells: str) -> Clip:

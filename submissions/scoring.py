@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from mertools.corpus import Kind, Target
 from mertools.errors import SubmissionError, did_you_mean
 from mertools.labels import NA_WORDS
 from mertools.metrics import METRICS, ClassRow, class_table, confusion
 from mertools.metrics.intervals import Interval, PairedTest, interval, paired_test
+from mertools.targets import Kind, Target
 from mertools.tracks import ReferenceScorer, Track, get_track
 from mertools.tracks.base import arguments
 from submissions.floors import Columns, Floor, floors

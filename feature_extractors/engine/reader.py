@@ -97,7 +97,7 @@ class ClipReader:
             else:
                 if len(audio.samples) == 0:
                     problem = (Status.TOO_SHORT, "the sound has no samples.")
-                elif is_silent(audio.samples):
+                elif is_silent(audio):
                     problem = (Status.SILENT, "the sound is silent (RMS below 0.001).")
         if problem is not None:
             self._put(job, End(key, *problem))

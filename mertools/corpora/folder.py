@@ -16,7 +16,7 @@ from mertools.corpora.scanning import (
     split_named,
     with_durations,
 )
-from mertools.corpus import Clip, Corpus, Target
+from mertools.corpus import Clip, Corpus, Target, Terms
 from mertools.errors import CorpusError
 
 UNLABELLED = "unlabelled"
@@ -73,15 +73,10 @@ class Folder(Maker):
             splits=tuple(split_named(s) for s in dict.fromkeys(c.split for c in known)),
             targets=tuple(_targets(known, columns, _range(options.valence_range))),
             transcripts={c: options.transcript_origin for c in columns if c == "text" or c.startswith("text_")},
-            **_declared(options),
+            terms=Terms(licence=options.licence),
+            synthetic=options.synthetic,
         )
         return Prepared(corpus, (*warnings, *label_warnings, *text_warnings, *duration_warnings))
-
-
-def _declared(options: FolderOptions) -> dict[str, object]:
-    from mertools.corpus import Terms
-
-    return {"terms": Terms(licence=options.licence), "synthetic": options.synthetic}
 
 
 def _table(

@@ -181,12 +181,13 @@ def _without_suffix(name: str) -> str:
 
 
 def _duration(clip: Clip) -> str:
+    """Seconds as text; empty if the media cannot be opened or do not say. A still image lasts as long as its sound."""
     from mertools.media import probe
 
-    path = clip.video or clip.audio
-    if path is None:
-        return "0"
     try:
-        return f"{probe(path).duration_s:.3f}"
+        for path in (clip.video, clip.audio):
+            if path is not None and (duration_s := probe(path).duration_s) is not None:
+                return f"{duration_s:.3f}"
     except MediaError:
         return ""
+    return "0"

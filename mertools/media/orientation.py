@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-
-from mertools.media.opening import open_regular
 
 _EXIF_TAG = 0x0112
 
@@ -67,5 +64,6 @@ def exif_orientation(path: Path) -> Orientation | None:
     try:
         with Image.open(path) as image:
             return _EXIF.get(image.getexif().get(_EXIF_TAG, 0))
-    except (UnidentifiedImageError, OSError, SyntaxError):  # what is not for Pillow may still be for FFmpeg
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError):
+        # What is not for Pillow may still be for FFmpeg.
         return None

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mertools.corpus import Kind, Target
 from mertools.errors import SubmissionError
 from mertools.metrics import METRICS, Metric
 from mertools.predictions import Predictions
 from mertools.registry import Registry
+from mertools.targets import Kind, Target
 
 Source = Literal["official", "inferred", "unknown"]
 ColumnKind = Literal["key", "label", "number", "labels", "text", "preference"]

@@ -1,7 +1,7 @@
 """MER2023 (ACM Multimedia 2023): MULTI, NOISE and SEMI."""
 
-from mertools.corpus import Target
 from mertools.labels import MER_EMOTIONS, MER_RESPELLINGS, MER_VALENCE_RANGE
+from mertools.targets import Target
 from mertools.tracks.base import Candidates, Column, ReferenceScorer, Rule, Track, Upload, add_track
 
 DISCRETE = Target("discrete", "classes", classes=MER_EMOTIONS)

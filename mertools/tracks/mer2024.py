@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from mertools.corpus import Target
 from mertools.labels import MER_EMOTIONS, MER_RESPELLINGS
+from mertools.targets import Target
 from mertools.tracks.base import Candidates, Column, ReferenceScorer, Rule, Track, Upload, add_track
 
 SEMI = add_track(

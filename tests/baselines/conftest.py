@@ -9,8 +9,9 @@ import pytest
 
 from baselines import train
 from baselines.runs import Run
-from mertools.corpus import Clip, Corpus, Split, Target
+from mertools.corpus import Clip, Corpus, Split
 from mertools.store import SpaceSpec, open_store
+from mertools.targets import Target
 
 EMOTIONS = ("angry", "happy", "sad")
 SPEAKERS = ("anna", "ben", "carl", "dora", "emil", "fay")

@@ -10,7 +10,7 @@ from baselines.data import Table
 from baselines.fitted import fit
 from baselines.models.base import Output
 from baselines.module import joint_loss
-from mertools.corpus import Target
+from mertools.targets import Target
 
 TARGETS = (Target("discrete", "classes", ("a", "b", "c")), Target("valence", "value", range=(-5.0, 5.0)))
 

@@ -13,9 +13,10 @@ from baselines.prediction import predict_clips
 from baselines.runs import Run
 from feature_extractors import extract
 from mertools.cli import main
-from mertools.corpus import Clip, Corpus, Split, Target
+from mertools.corpus import Clip, Corpus, Split
 from mertools.errors import TrainingError
 from mertools.store import open_store
+from mertools.targets import Target
 
 TONES = {"low": 120, "high": 440}
 
@@ -185,7 +186,10 @@ def test_a_track_gives_targets_splits_and_metrics(tmp_path: Path, quick: dict[st
     assert scores["waf"] > 0.9
     from mertools.tracks import get_track
 
-    truth = {t: {c.name: v for c, v in zip(corpus.select(["test1"]), corpus.annotations(t, corpus.select(["test1"])), strict=True)}
-             for t in ("discrete", "valence")}  # fmt: skip
+    scored = corpus.select(["test1"])
+    truth = {
+        target: {clip.name: v for clip, v in zip(scored, corpus.annotations(target, scored), strict=True)}
+        for target in ("discrete", "valence")
+    }
     assert get_track("mer2023-multi").evaluate(truth, run.predictions("test1")) == pytest.approx(scores)
     assert run.predictions("test1").labels == MER_EMOTIONS

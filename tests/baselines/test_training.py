@@ -13,7 +13,7 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, mean_squared_error, recall_score
 
 from baselines import predict, train
-from baselines.fitting import predict_table
+from baselines.members import predict_table
 from baselines.runs import Run
 from mertools.config import load_yaml
 from mertools.corpus import Corpus, with_cells

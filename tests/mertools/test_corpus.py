@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mertools.corpus import Clip, Corpus, Split, Target, Terms
@@ -59,7 +59,9 @@ def test_the_folder_may_move_together_with_its_media(tmp_path: Path) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(cell=st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=30))
+@example(cell="before\rafter")
+@example(cell='a "quoted", cell\r\nof two lines')
+@given(cell=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30))
 def test_any_text_survives_the_manifest(tmp_path_factory: pytest.TempPathFactory, cell: str) -> None:
     folder = tmp_path_factory.mktemp("corpus")
     corpus = corpus_in(folder, Clip("a", "train", cells={"text": cell}))

@@ -7,6 +7,8 @@ import os
 import wave
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from mertools import Corpus, cli
@@ -52,6 +54,15 @@ def test_files_of_one_stem_are_one_clip(raw: Path, tmp_path: Path) -> None:
     assert corpus.clip("a").cells["duration"] == ""
     assert any("cannot be opened" in w and "a" in w for w in prepared.warnings)
     assert sorted(os.listdir(tmp_path / "out")) == ["clips.csv", "corpus.yaml"], "media are not copied"
+
+
+def test_a_still_image_lasts_as_long_as_its_sound(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    write_wav(raw / "spoken.wav", 0.25)
+    for name in ("spoken.png", "mute.png"):
+        cv2.imwrite(str(raw / name), np.zeros((8, 8, 3), np.uint8))
+    corpus = prepare("folder", raw, tmp_path / "out").corpus
+    assert {c.name: c.cells["duration"] for c in corpus.clips} == {"mute": "0", "spoken": "0.250"}
 
 
 def test_labels_transcripts_and_splits(raw: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mertools.errors import MediaError
 from mertools.media import frames as frames_module
@@ -126,6 +127,15 @@ def test_orientation_of_photos_is_applied_with_mirroring(tmp_path, orientation):
     expected = cv2.imread(str(path))[..., ::-1]  # OpenCV applies Exif orientation on its own
     assert shown.shape == expected.shape
     assert np.abs(shown.astype(int) - expected).max() < 60
+
+
+def test_a_picture_that_pillow_thinks_too_large_is_still_decoded(tmp_path, monkeypatch):
+    path = tmp_path / "large.png"
+    path.write_bytes(png(np.full((40, 40, 3), 7, np.uint8)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(path)
+    assert read_frames(path).pixels.shape == (1, 40, 40, 3)
 
 
 def png(pixels: np.ndarray) -> bytes:
