@@ -121,7 +121,7 @@ def read_run(folder: Path) -> RunFacts:
     """
     if not (folder / "metrics.json").is_file():
         raise TrainingError(
-            "MER-T020",
+            "MER-T070",
             f"{folder} is not a finished run: it has no metrics.json.",
             "Make one with: mertools train ... --out RUN",
         )
@@ -163,7 +163,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError("MER-T024", f"{path} cannot be read: {error}.", "Write it again.") from None
+        raise TrainingError("MER-T071", f"{path} cannot be read: {error}.", "Write it again.") from None
     return document
 
 
