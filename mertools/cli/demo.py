@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mertools.cli import FINE, NOT_FINE, Outcome, assignments, say
-from mertools.cli.run import outcome_of, walk
+from mertools.cli.run import Passage, outcome_of, walk
 from mertools.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ HELP = "make a small corpus, or take your clips, and walk the whole road offline
 EXTRACTORS = ("face/hog", "audio/prosody", "text/ngram")
 TRACK = "mer2023-multi"
 N_SHUFFLES = 5
+N_FOLDS = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,15 +49,15 @@ def run(arguments: argparse.Namespace) -> Outcome:
             raise ConfigError(
                 "MER-R103", "--data takes your clips; KEY=VALUE and --only-clips are for synthetic ones.", "Drop one."
             )
-        recipe, remark = own_recipe(arguments.out, arguments.data)
+        recipe, remark, passages = own_recipe(arguments.out, arguments.data)
     else:
         settings = _settings(arguments.settings)
         if arguments.only_clips:
             return _make_clips(arguments.out, settings)
-        recipe, remark = demo_recipe(arguments.out, settings), ""
-    passages = walk(recipe)
+        recipe, remark, passages = demo_recipe(arguments.out, settings), "", []
+    passages += walk(recipe)[len(passages) :]
     found = outcome_of(recipe, passages, synthetic=not arguments.data)
-    text, document, code = [found.text, remark], {**found.document, "remark": remark}, found.exit_code
+    text, document, code = [found.text, remark and "\n" + remark], {**found.document, "remark": remark}, found.exit_code
     if arguments.shuffle_labels and code == FINE:
         chance = _chance(recipe)
         document["chance"] = chance
@@ -74,55 +75,29 @@ def demo_recipe(out: Path, settings: DemoSettings) -> Recipe:
     """The recipe of the synthetic demo."""
     from mertools.recipe import Extract, Package, Predict, Recipe, Train
 
-    withheld = out / "raw" / "withheld"
+    withheld, n_train = out / "raw" / "withheld", settings.speakers - settings.test_speakers
     return Recipe(
         out=out,
         synthesise=settings,
         extract=Extract(EXTRACTORS),
-        train=Train("attention", TRACK, seed=0),
+        train=Train("attention", TRACK, folds=str(n_train) if n_train < N_FOLDS else "", seed=0),
         predict=Predict(("test1",)),
         package=Package(candidates=withheld / "candidates.csv", truth=withheld / "truth.csv"),
     )
 
 
-def own_recipe(out: Path, data: Path) -> tuple[Recipe, str]:
-    """As much of the road as a folder of clips allows, and a word about what it does not."""
+def own_recipe(out: Path, data: Path) -> tuple[Recipe, str, list[Passage]]:
+    """As much of the road as a folder of clips allows, a word about what it does not, and the passages so far."""
     from mertools.corpus import Corpus
+    from mertools.demo.own import extend, with_embeddings
     from mertools.recipe import Extract, Prepare, Recipe
-
-    first = Recipe(out=out, prepare=Prepare(data), extract=Extract(EXTRACTORS))
-    walk(first)
-    return extended(first, Corpus.read(first.corpus_folder))
-
-
-def extended(recipe: Recipe, corpus: Corpus) -> tuple[Recipe, str]:
-    """A recipe of the data stages, with the stages behind them that the corpus's labels allow."""
-    from mertools.recipe import Predict, Train
     from mertools.tracks import get_track
 
-    usable = {t.name for t in corpus.targets if t.kind in ("classes", "value") and t.per == "clip"}
-    training = {s.name for s in corpus.splits if s.role in ("train", "validation")}
-    labelled = [c for c in corpus.clips if c.split in training and any(c.cells.get(t, "").strip() for t in usable)]
-    if not labelled:
-        return recipe, (
-            "Your clips have no labels, so the embeddings are all there is to make. For a model, put a labels.csv "
-            "beside the clips: name,discrete (and valence, split, speaker where known)."
-        )
-    kinds = {t.name: t for t in corpus.targets}
-    track = get_track(TRACK)
-    fits = all(t.name in usable and kinds[t.name].classes == t.classes for t in track.targets)
-    splits = {s.name for s in corpus.splits}
-    on_track = fits and splits >= {*track.train_splits, *track.test_splits}
-    groups = {clip.cells.get("speaker") or clip.name for clip in labelled}
-    if len(groups) < 2:
-        return recipe, f"Labels of {len(labelled)} clips of one speaker are too few for folds; nothing was trained."
-    common: tuple[str, ...] = tuple(t for t in ("discrete", "valence") if t in usable)
-    targets = () if on_track else common or tuple(sorted(usable))
-    train = Train("attention", TRACK if on_track else "", targets, folds=str(min(5, len(groups))), seed=0)
-    trained_on = {clip.split for clip in labelled}
-    others = tuple(s.name for s in corpus.splits if s.name not in trained_on)
-    remark = f"Trained without a track: {TRACK} needs the six MER labels, valence, and splits train and test1."
-    return replace(recipe, train=train, predict=Predict(others) if others else None), "" if on_track else remark
+    first = Recipe(out=out, prepare=Prepare(data), extract=Extract(EXTRACTORS))
+    passages = walk(first)
+    corpus = Corpus.read(first.corpus_folder)
+    found = extend(first, corpus, with_embeddings(corpus, EXTRACTORS), get_track(TRACK))
+    return found.recipe, "\n".join(found.remarks), passages
 
 
 def _settings(words: Sequence[str]) -> DemoSettings:

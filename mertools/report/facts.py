@@ -121,7 +121,7 @@ def read_run(folder: Path) -> RunFacts:
     """
     if not (folder / "metrics.json").is_file():
         raise TrainingError(
-            "MER-T020",
+            "MER-T070",
             f"{folder} is not a finished run: it has no metrics.json.",
             "Make one with: mertools train ... --out RUN",
         )
@@ -133,11 +133,11 @@ def read_run(folder: Path) -> RunFacts:
     except MerToolsError as error:
         gaps.append(f"Classes, worst clips and coverage: the corpus cannot be read. {error}")
         return RunFacts(
-            folder.resolve().name, folder, document, recipe, bool(document.get("synthetic")), scores=scores, gaps=gaps
+            _title(folder), folder, document, recipe, bool(document.get("synthetic")), scores=scores, gaps=gaps
         )
     classes, values, worst, floors = _results(folder, document, corpus)
     return RunFacts(
-        folder.resolve().name,
+        _title(folder),
         folder,
         document,
         recipe,
@@ -153,11 +153,17 @@ def read_run(folder: Path) -> RunFacts:
     )
 
 
+def _title(folder: Path) -> str:
+    """The folder's name, with its parent's where the name is the one every recipe gives."""
+    folder = folder.resolve()
+    return f"{folder.parent.name}/{folder.name}" if folder.name == "run" else folder.name
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError("MER-T024", f"{path} cannot be read: {error}.", "Write it again.") from None
+        raise TrainingError("MER-T071", f"{path} cannot be read: {error}.", "Write it again.") from None
     return document
 
 
@@ -244,8 +250,9 @@ def _floors(primary: str, truths: Mapping[str, np.ndarray]) -> dict[str, float]:
         for kind in metric.inputs:
             columns += [truths[kind], truths[kind][order]]
         shuffled.append(metric(*columns))
+    trivial = {"classes": "most frequent class", "value": "mean value"}
     found = {
-        "most frequent class, mean value": float(metric(*constant)),
+        ", ".join(trivial[kind] for kind in metric.inputs): float(metric(*constant)),
         "annotations shuffled": float(np.mean(shuffled)),
     }
     return {name: value for name, value in found.items() if np.isfinite(value)}
