@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 THREADS := OMP_NUM_THREADS=2
+CLIPS ?= ../shared/data/clips
 
 .PHONY: demo test test-slow soak lint types bench bench-gpu docs clean help
 
@@ -29,13 +30,22 @@ lint: $(INSTALLED)  ## style, dependency direction, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## benchmarks on the CPU; results go to benchmarks/results
+bench: $(INSTALLED)  ## benchmarks on the CPU (CLIPS=folder of real clips); results go to benchmarks/results
 	$(THREADS) $(BIN)/python benchmarks/store.py
-	$(THREADS) $(BIN)/python benchmarks/face_track.py
 	$(THREADS) $(BIN)/python benchmarks/scoring.py
+	$(THREADS) OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/face_track.py $(CLIPS)
+
+bench-gpu:  ## benchmarks on a GPU, with the interpreter PYTHON and clips that it makes itself
+	PYTHONPATH=. $(PYTHON) -m mertools.cli demo --only-clips --out bench-out
+	PYTHONPATH=. $(PYTHON) benchmarks/face_track.py bench-out/raw/clips --device cuda \
+	    --out benchmarks/results/face_track_gpu.json
+
+docs: $(INSTALLED)  ## the documentation as a site, into site/
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	$(BIN)/mkdocs build --strict
 
 clean:  ## remove what the targets above made, but not .venv
-	rm -rf demo-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf demo-out bench-out site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(INSTALLED): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

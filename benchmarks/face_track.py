@@ -1,6 +1,7 @@
 """Speed and accuracy of the face track against MTCNN called frame by frame, on the same decoded frames in one run.
 
-Usage: python benchmarks/face_track.py CLIPS_FOLDER [--out benchmarks/results/face_track.json] [--threads 2]
+Usage: python benchmarks/face_track.py CLIPS_FOLDER [--out FILE.json] [--threads 2]
+       [--device cpu]
 
 The reference is `facenet_pytorch.MTCNN(keep_all=True).detect` at native size, else default parameters. Its face of a
 frame is the largest with probability of at least 0.9, or the most probable one if none reaches that. Ours is the face
@@ -61,11 +62,12 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "face_track.json")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="for both sides")
     parser.add_argument("--reference-cache", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     cached = _load(arguments.reference_cache)
-    mtcnn, tracker = MTCNN(keep_all=True), FaceTracker()
+    mtcnn, tracker = MTCNN(keep_all=True, device=arguments.device), FaceTracker(arguments.device)
     names = sorted(path.name for path in arguments.folder.iterdir() if path.suffix in SUFFIXES)
     warm = decode(arguments.folder / names[0])[:16]
     reference(mtcnn, warm)
