@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 THREADS := OMP_NUM_THREADS=2
 CLIPS ?= ../shared/data/clips
+ROUNDS ?= 10
 
 .PHONY: demo test test-slow soak lint types bench bench-gpu docs clean help
 
@@ -21,8 +22,10 @@ test: $(INSTALLED)  ## the suite without its slow tests
 test-slow: $(INSTALLED)  ## the slow tests: real clips, crashes, the demo
 	$(BIN)/python -m pytest -m slow
 
-soak: $(INSTALLED)  ## crash and fuzz tests, many rounds
-	MERTOOLS_SOAK=1 HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m "slow or soak" tests/mertools/store tests/feature_extractors/engine
+soak: $(INSTALLED)  ## crash and fuzz tests again and again (ROUNDS=10)
+	for round in $$(seq $(ROUNDS)); do \
+	    $(BIN)/python -m pytest tests/mertools/store tests/mertools/media tests/feature_extractors/engine || exit 1; \
+	done
 
 lint: $(INSTALLED)  ## style, dependency direction, types
 	$(BIN)/ruff format --check .
