@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,11 @@ from mertools.status import Status
 if TYPE_CHECKING:
     from feature_extractors.facetrack import FaceTracker
     from mertools.media import DecoderPool, Session
+
+
+ONE_AT_A_TIME = threading.Lock()
+"""For reading npy files: numpy parses their header with `ast`, which CPython 3.11 cannot do in two threads at once
+(SystemError: AST constructor recursion depth mismatch)."""
 
 
 class GeometryKeeper(Protocol):
@@ -109,7 +115,8 @@ class ClipReader:
         folder = Path(key.folder)
         job.media[key] = shipped_digest(folder, job.source.name)
         try:
-            crops = read_openface_folder(folder, job.source.name, rate_hz=_video_rate_hz(job.source))
+            with ONE_AT_A_TIME:
+                crops = read_openface_folder(folder, job.source.name, rate_hz=_video_rate_hz(job.source))
         except MediaError as error:
             self._put(job, End(key, error.status, error.message))
             return

@@ -242,3 +242,17 @@ def test_an_estimate_counts_exactly_and_leaves_the_store_alone(corpus, store, fa
     assert found.hours == pytest.approx(seconds / 3600)
     extract(corpus, names, store, **SMALL)
     assert estimate(corpus, names, store, ExtractionOptions(**SMALL)).clips == 0
+
+
+def test_no_two_threads_read_npy_headers_at_once(corpus, store, fakes, monkeypatch):
+    from feature_extractors.engine import reader
+
+    original, locked = reader.read_openface_folder, []
+
+    def read(*args, **options):
+        locked.append(reader.ONE_AT_A_TIME.locked())
+        return original(*args, **options)
+
+    monkeypatch.setattr(reader, "read_openface_folder", read)
+    extract(corpus, fakes.names_of(corpus)[:1], store, **SMALL)
+    assert locked == [True] * len(corpus)
