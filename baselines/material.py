@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from baselines.protocol import Fold
 from baselines.spaces import Feature, find_features
 from mertools.corpus import Corpus
 from mertools.errors import TrainingError
-from mertools.store import open_store
+from mertools.store import Store, open_store
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +55,26 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
         spaces = tuple(find_features(store, features, corpus.folder))
         refuse_seen(corpus, spaces, options.allow_seen)
         table = load_table(store, spaces, corpus, plan.clips, plan.targets)
+        _require_embeddings(table, spaces, store, corpus)
         tests = {s: load_table(store, spaces, corpus, corpus.select([s]), plan.targets) for s in plan.test_splits}
     for label, share in coverage(table, spaces).items():
-        if share == 0:
-            raise TrainingError(
-                "MER-T041",
-                f"no training clip has an embedding in {label}.",
-                f"Run: mertools extract {corpus.folder} --with {label.split('@')[0]}",
-            )
         if share < 1:
             log.warning("%s: %.1f %% of the training clips have an embedding, the rest is masked", label, 100 * share)
     folds, groups = make_folds(plan, table, options)
     return Material(plan, spaces, table, tests, folds, groups)
+
+
+def _require_embeddings(table: Table, spaces: Sequence[Feature], store: Store, corpus: Corpus) -> None:
+    """Refuse a space without an embedding of any training clip, and say whether they failed or were never made."""
+    for label, share in coverage(table, spaces).items():
+        if share:
+            continue
+        rows = store.status(label)
+        found = Counter(rows[name][0] for name in table.names if name in rows)
+        if found:
+            counts = ", ".join(f"{n} {status}" for status, n in found.most_common())
+            reasons = f"mertools store show {shlex.quote(str(store.path))} {label}"
+            hint = f"Leave the space out, or mend the clips. Reasons: {reasons}"
+        else:
+            counts, hint = "none was extracted", f"Run: mertools extract {corpus.folder} --with {label.split('@')[0]}"
+        raise TrainingError("MER-T041", f"no training clip has an embedding in {label} ({counts}).", hint)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from baselines.data import Table, coverage, load_table
 from baselines.members import average, predict_table
@@ -16,6 +19,7 @@ from mertools.config import parse_name_spec
 from mertools.corpus import Clip, Corpus, Split
 from mertools.errors import TrainingError
 from mertools.predictions import Predictions
+from mertools.status import Status
 from mertools.store import Store, open_store
 
 log = logging.getLogger(__name__)
@@ -59,6 +63,26 @@ def predict_rows(run: Run, table: Table) -> Predictions:
 
 
 def predict_clips(run: Run | Path | str, files: Sequence[Path | str], *, extractors: Sequence[str] = ()) -> Predictions:
+    """As `predict_files`, the predictions alone."""
+    return predict_files(run, files, extractors=extractors).predictions
+
+
+@dataclass(frozen=True)
+class NewClips:
+    """What was predicted for new clips, and what could not be read of them.
+
+    Attributes:
+        predictions: one row per clip.
+        failures: clip to extractor to status and reason, where there is no embedding.
+        unread: clips without an embedding in any space; their prediction is the prior alone.
+    """
+
+    predictions: Predictions
+    failures: Mapping[str, Mapping[str, tuple[str, str]]]
+    unread: tuple[str, ...]
+
+
+def predict_files(run: Run | Path | str, files: Sequence[Path | str], *, extractors: Sequence[str] = ()) -> NewClips:
     """Predict media files: extract what the run needs into a temporary store, then predict.
 
     Files with the same stem are one clip: video or still image, sound, and a ``.txt`` with the transcript.
@@ -86,7 +110,18 @@ def predict_clips(run: Run | Path | str, files: Sequence[Path | str], *, extract
                 spec = given.get(feature.name) or feature.extractor_spec()
                 extract(corpus, [spec], store, **_extraction_options(feature))
                 _check_same_space(feature, store, spec)
-            return predict_rows(run, load_for(run, store, corpus, corpus.clips))
+            table = load_for(run, store, corpus, corpus.clips)
+            unread = tuple(table.names[i] for i in np.flatnonzero(~table.present.any(axis=1)))
+            return NewClips(predict_rows(run, table), _failures(run, store), unread)
+
+
+def _failures(run: Run, store: Store) -> dict[str, dict[str, tuple[str, str]]]:
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    for feature in run.design.features:
+        for clip, (status, reason) in store.status(feature.fingerprint).items():
+            if status != Status.OK:
+                found.setdefault(clip, {})[feature.name] = (str(status), reason)
+    return found
 
 
 def _extraction_options(feature: Feature) -> dict[str, object]:

@@ -36,7 +36,7 @@ from baselines.members import Member
 from baselines.models.base import FusionModel
 from baselines.spaces import Feature
 from mertools.config import dump_yaml, from_mapping, load_yaml, to_mapping
-from mertools.errors import TrainingError
+from mertools.errors import ConfigError, TrainingError
 from mertools.files import disk_problem, sync_folder, write_bytes_atomically, write_text_atomically
 from mertools.predictions import Predictions
 from mertools.targets import Target
@@ -73,7 +73,9 @@ class Recipe:
             ConfigError: if it is missing, not YAML, or has an unknown or ill-typed key.
         """
         values = load_yaml(path)
-        return from_mapping(cls, values if isinstance(values, dict) else {}, f"recipe {path}")
+        if not isinstance(values, dict):
+            raise ConfigError("MER-R007", f"{path} is not a mapping.", "Expected keys such as corpus, features, model.")
+        return from_mapping(cls, values, f"recipe {path}")
 
     def write(self, path: Path) -> None:
         """Write it as YAML."""
@@ -138,10 +140,18 @@ class Run:
                 f"{folder} was written in format {design['format']}; this version reads up to {FORMAT}.",
                 "Install a newer mertools.",
             )
+        metrics = _read_json(folder / "metrics.json")
+        lacking = [key for key in ("corpus", "protocol", "metrics") if key not in metrics]
+        if lacking:
+            raise TrainingError(
+                "MER-T024",
+                f"{folder / 'metrics.json'} lacks {', '.join(lacking)}; it is not of a training.",
+                "Train again.",
+            )
         return cls(
             folder,
             Recipe.read(folder / "recipe.yaml"),
-            _read_json(folder / "metrics.json"),
+            metrics,
             from_mapping(Design, design, str(folder / "checkpoints" / "model.json")),
         )
 
@@ -255,7 +265,11 @@ def to_predictions(names: tuple[str, ...], targets: tuple[Target, ...], found: M
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TrainingError("MER-T024", f"{path} does not exist.", "Train again.") from None
     except (OSError, ValueError) as error:
         raise TrainingError("MER-T024", f"{path} cannot be read: {error}.", "Train again.") from None
+    if not isinstance(document, dict):
+        raise TrainingError("MER-T024", f"{path} holds no mapping.", "Train again.")
     return document

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from mertools.errors import ConfigError, did_you_mean
 
@@ -53,7 +54,7 @@ def parse_name_spec(text: str) -> NameSpec:
 def parse_name_specs(text: str | Sequence[str]) -> list[NameSpec]:
     """Read a comma list (or a sequence) of name specs. A comma in an option's value is kept unless a name follows."""
     parts = re.split(r",(?=\s*[a-z_]+/)", text) if isinstance(text, str) else list(text)
-    specs = [parse_name_spec(part) for part in parts if part.strip()]
+    specs = [parse_name_spec(part) for part in parts if part.strip(", ")]
     if not specs:
         raise ConfigError("MER-R002", "an empty list of names was given.", "Expected NAME[,NAME...].")
     return specs
@@ -81,12 +82,37 @@ def from_mapping(cls: type[D], values: Mapping[str, Any], what: str) -> D:
                 f"Options: {', '.join(known) or 'none'}.",
             )
     try:
-        return msgspec.convert(dict(values), cls, strict=False, dec_hook=_decode)
+        made = msgspec.convert(dict(values), cls, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        where = re.search(r"`\$\.?([^`]*)`", str(error))
-        given = values.get(where.group(1)) if where else None
-        shown = f" (given: {given!r})" if given is not None else ""
-        raise ConfigError("MER-R004", f"{what}: {error}{shown}.", "Mend the value.") from None
+        raise ConfigError("MER-R004", f"{what}: {_in_words(str(error), values, cls)}.", "Mend the value.") from None
+    for key in values:
+        given = getattr(made, key)
+        if isinstance(given, float) and not math.isfinite(given):
+            raise ConfigError("MER-R004", f"{what}: {key}: {given} is not a finite number.", "Mend the value.")
+    return made
+
+
+_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "array": "a list"}
+_WORDS["object"] = "a mapping"
+
+
+def _in_words(problem: str, values: Mapping[str, Any], cls: type) -> str:
+    """A problem as msgspec says it, as a user would: ``epochs: 'abc' is not a whole number``."""
+    lacking = re.match(r"Object missing required field `([^`]+)`", problem)
+    where = re.search(r"`\$\.?([^`]*)`", problem)
+    inside = f" in {where.group(1)}" if where and where.group(1) else ""
+    if lacking:
+        return f"'{lacking.group(1)}' is missing{inside}"
+    key = where.group(1) if where else ""
+    given = f"{key}: {values[key]!r}" if key in values else key
+    wrong_type = re.match(r"Expected `([^`]+)`, got `([^`]+)`", problem)
+    if given and wrong_type:
+        kinds = " or ".join(_WORDS.get(kind.strip(), kind.strip()) for kind in wrong_type.group(1).split("|"))
+        return f"{given} is not {kinds}"
+    if key in values and problem.startswith("Invalid enum value"):
+        allowed = get_args(get_type_hints(cls).get(key))
+        return f"{given} is not one of: " + ", ".join(str(value) for value in allowed)
+    return f"{problem} (given: {values[key]!r})" if key in values else problem
 
 
 def to_mapping(config: Any) -> dict[str, Any]:

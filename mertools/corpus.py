@@ -185,6 +185,7 @@ class Corpus:
             *self._split_problems(),
             *self._path_problems(),
             *self._label_problems(columns),
+            *self._time_problems(),
         ]
         if problems:
             shown = problems[:20]
@@ -329,13 +330,26 @@ class Corpus:
                     target.parse(cell)
                 except ValueError as error:
                     yield "MER-C012", f"row {row} ('{clip.name}'), column {target.name}: {error}"
+
+    def _time_problems(self) -> Iterator[tuple[str, str]]:
         for row, clip in enumerate(self.clips, start=2):
+            times_s = {"start": 0.0}
             for column in ("start", "end"):
                 try:
-                    if clip.cells.get(column) and finite(clip.cells[column]) < 0:
+                    if cell := clip.cells.get(column):
+                        times_s[column] = finite(cell)
+                    if times_s.get(column, 0.0) < 0:
                         raise ValueError("is negative")
                 except ValueError as error:
                     yield "MER-C013", f"row {row} ('{clip.name}'), column {column}: {error}"
+                    break
+            else:
+                if "end" in times_s and times_s["end"] <= times_s["start"]:
+                    yield (
+                        "MER-C013",
+                        f"row {row} ('{clip.name}'): it ends at {times_s['end']:g} s, but starts at "
+                        f"{times_s['start']:g} s",
+                    )
 
 
 @dataclass(frozen=True)
@@ -378,9 +392,9 @@ def _read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
             if missing:
                 raise CorpusError(
                     "MER-C016",
-                    f"{path}, row 1: column {' and '.join(missing)} is missing; "
+                    f"{path}, row 1: no column {' and no column '.join(missing)}; "
                     f"found: {', '.join(columns) or 'an empty file'}.",
-                    "Expected at least name, split and one of video, audio, text.",
+                    "Expected at least name, split and one of video, audio, text" + separated_by(columns),
                 )
             repeated = [c for c, n in Counter(columns).items() if n > 1]
             if repeated:
@@ -392,7 +406,7 @@ def _read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
                 if None in row or None in row.values():
                     raise CorpusError(
                         "MER-C018",
-                        f"{path}, line {reader.line_num}: expected {len(columns)} cells.",
+                        f"{path}, line {reader.line_num}: found {_n_cells(row)} cells, expected {len(columns)}.",
                         "Quote cells that hold commas.",
                     )
                 rows.append(row)
@@ -401,6 +415,23 @@ def _read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
         raise CorpusError("MER-C019", f"{path} does not exist.", "Run mertools prepare again.") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise CorpusError("MER-C020", f"{path} is not a UTF-8 CSV file: {error}.", "Save it as UTF-8.") from None
+
+
+def separated_by(columns: Sequence[str]) -> str:
+    """The end of a hint about a CSV header: that it is separated by something else than commas, if it looks so.
+
+    Example:
+        >>> separated_by(["name;split"])
+        ", separated by commas, not by ';'."
+    """
+    for sign, called in ((";", "';'"), ("\t", "tabs")):
+        if len(columns) == 1 and sign in columns[0]:
+            return f", separated by commas, not by {called}."
+    return "."
+
+
+def _n_cells(row: Mapping[str | None, Any]) -> int:
+    return sum(1 for key, cell in row.items() if key is not None and cell is not None) + len(row.get(None) or ())
 
 
 def _clip(row: Mapping[str, str], media_root: Path) -> Clip:

@@ -69,6 +69,12 @@ def disk_problem(error: OSError, path: Path) -> MachineError:
             f"the disk is full: {path} could not be written ({error.strerror}).",
             "Free space and run again; nothing reported done is lost.",
         )
+    if isinstance(error, IsADirectoryError):
+        return MachineError("MER-O003", f"{path} could not be written: it is a folder.", "Name a file.")
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return MachineError(
+            "MER-O003", f"{path} could not be written: a file is where a folder should be.", "Name another."
+        )
     return MachineError(
         "MER-O003", f"{path} could not be written: {error.strerror or error}.", "Check the folder and its permissions."
     )

@@ -102,8 +102,8 @@ def package(
     Args:
         track: the track or its id.
         file: predictions CSV, or an upload (CSV or zip).
-        out: where to write; a folder gets the track's file name. A track whose container is not official follows the
-            suffix (``.csv`` or ``.zip``).
+        out: where to write; a folder, or a name without a suffix, gets the track's file in it. A track whose container
+            is not official follows the suffix (``.csv`` or ``.zip``).
         candidates: CSV with the clips to predict; replaces the official list and count.
         fix: mend first what is certain.
 
@@ -242,7 +242,7 @@ def _require_table(track: Track, table: Table, path: Path, candidates: Sequence[
 
 def _target(track: Track, out: Path, source: Path) -> tuple[Path, bool]:
     """Where to write, and whether as a zip."""
-    if out.is_dir():
+    if out.is_dir() or not (out.suffix or out.exists()):
         out = out / default_out(track).name
     if out.resolve() == source.resolve():
         raise SubmissionError("MER-S073", f"{out} is the file itself.", "Name another file with --out.")

@@ -292,9 +292,18 @@ def _require_names(scorer: ReferenceScorer, predicted: Mapping[str, int], names:
     n, wanted = len(predicted), len(names)
     if (scorer.names == "equal" and n != wanted) or (scorer.names == "at least" and n < wanted):
         how = "exactly" if scorer.names == "equal" else "at least"
+        apart = {
+            "Missing": [name for name in names if name not in predicted],
+            "Not in the truth": sorted(set(predicted) - set(names)),
+        }
+        named = " ".join(
+            f"{what} ({len(found)}): {', '.join(found[:5])}{', ...' if len(found) > 5 else ''}."
+            for what, found in apart.items()
+            if found
+        )
         raise SubmissionError(
             "MER-S079",
-            f"{path} has {n} distinct names, the truth {wanted}; the organisers' scorer wants {how} as many.",
+            f"{path} has {n} distinct names, the truth {wanted}; the organisers' scorer wants {how} as many. {named}",
             "Predict the clips of the truth file.",
         )
     missing = [name for name in names if name not in predicted]

@@ -125,7 +125,8 @@ def resolve_device(device: str) -> str:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
+        known = device.partition(":")[0] in ("cpu", "cuda")
+        reason = str(error).strip().splitlines()[0].rstrip(".") if known else "there is no such device"
         raise MachineError(
             "MER-O020", f"device '{device}' cannot be used: {reason}.", "Expected auto, cpu, cuda or cuda:N."
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ class ExtractionSummary:
                 lines.append(f"\n{space.extractor}: {len(failed)} {status}")
                 lines += [f"  {clip}: {reason}" for clip, reason in failed[:_SHOWN]]
                 if len(failed) > _SHOWN:
-                    show = f"mertools store show {store} {space.extractor}@{space.fingerprint}"
+                    show = f"mertools store show {shlex.quote(store)} {space.extractor}@{space.fingerprint}"
                     lines.append(f"  ... and {len(failed) - _SHOWN} more; all of them: {show}")
         done = "nothing was left to extract" if not self.rows else f"{self.extracted} read, {self.rows} rows written"
         derived = f" ({self.derived} from frame rows in the store)" if self.derived else ""

@@ -17,6 +17,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mertools import __version__
@@ -80,7 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if debug:
             raise
-        say("stopped; everything reported done is kept. Run the same command to continue.")
+        stopped = MachineError(
+            "MER-O098", "stopped; everything reported done is kept.", "Run the same command to continue."
+        )
+        if as_json:
+            print(json.dumps(stopped.as_json(), indent=2))
+        say(f"{stopped.message} {stopped.hint}")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -89,6 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         _report(_os_problem(error), as_json)
+        return BAD_INPUT
+    except Exception as error:
+        if debug:
+            raise
+        _report(_own_fault(error), as_json)
         return BAD_INPUT
 
 
@@ -159,12 +170,22 @@ def _report(error: MerToolsError, as_json: bool) -> None:
 
 
 def _os_problem(error: OSError) -> MerToolsError:
-    from pathlib import Path
-
     name = Path(str(error.filename or "a file"))
     if isinstance(error, FileNotFoundError):
         return MachineError("MER-O004", f"{name} does not exist.", "Check the path.")
     return disk_problem(error, name)
+
+
+def _own_fault(error: Exception) -> MerToolsError:
+    """For what no part of the toolkit foresaw: still one paragraph, with what a bug report needs."""
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return MachineError(
+        "MER-O099",
+        f"this should not happen: {type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno}).",
+        "It is a fault of mertools. Run the same command with --debug and report what it prints.",
+    )
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from mertools.cli import Outcome
+from mertools.errors import did_you_mean
 from mertools.registry import Registry
 
 HELP = "what exists: extractors, models, tracks, corpora, metrics"
@@ -29,8 +30,15 @@ def run(arguments: argparse.Namespace) -> Outcome:
         for entry in found
     ]
     if not lines:
-        lines = [f"no {arguments.things} match '{arguments.pattern}'"]
+        lines = [f"no {arguments.things} match '{arguments.pattern}'.{_try(arguments.things, arguments.pattern)}"]
     return Outcome(found, "\n".join(lines), exit_code=0 if found else 1)
+
+
+def _try(things: str, pattern: str) -> str:
+    """A pattern that finds something, where one is near: the same with wildcards around it, or a near name."""
+    wider = f"*{pattern.strip('*')}*"
+    known = [entry.name for entry in registry(things).entries("*")]
+    return f" Did you mean '{wider}'?" if any(registry(things).entries(wider)) else did_you_mean(pattern, known)
 
 
 def registry(things: str) -> Registry[Any]:

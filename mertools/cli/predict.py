@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
-from mertools.cli import Outcome
+from mertools.cli import FINE, NOT_FINE, Outcome
 from mertools.cli.train import with_progress
 from mertools.errors import ConfigError
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Predict and write the CSV."""
     from baselines import predict
-    from baselines.prediction import predict_clips
+    from baselines.prediction import predict_files
     from mertools.config import parse_name_specs
     from mertools.corpus import Corpus
 
@@ -41,11 +42,20 @@ def run(arguments: argparse.Namespace) -> Outcome:
     with_progress()
     if of_corpus:
         found = predict(arguments.folder, Corpus.read(arguments.corpus), arguments.split, store=arguments.store)
+        failures: Mapping[str, Mapping[str, tuple[str, str]]] = {}
+        unread: tuple[str, ...] = ()
     else:
         extractors = [str(spec) for spec in parse_name_specs(arguments.extractors)] if arguments.extractors else []
-        found = predict_clips(arguments.folder, arguments.clips, extractors=extractors)
+        new = predict_files(arguments.folder, arguments.clips, extractors=extractors)
+        found, failures, unread = new.predictions, new.failures, new.unread
     found.write(arguments.out)
     counts = dict(Counter(found.discrete).most_common())
     said = ", ".join(f"{label} {n}" for label, n in counts.items())
     text = f"{len(found.names)} clips predicted" + (f" ({said})" if said else "") + f": {arguments.out}"
-    return Outcome({"clips": len(found.names), "labels": counts, "out": str(arguments.out)}, text)
+    for clip, problems in failures.items():
+        text += "".join(f"\n  {clip}: {extractor} {status}: {why}" for extractor, (status, why) in problems.items())
+    if unread:
+        text += f"\nNothing could be read of {', '.join(unread)}: what was written there is the prior alone."
+    document = {"clips": len(found.names), "labels": counts, "out": str(arguments.out)}
+    statuses = {clip: {extractor: status for extractor, (status, _) in of.items()} for clip, of in failures.items()}
+    return Outcome(document | {"status": statuses, "unread": list(unread)}, text, NOT_FINE if unread else FINE)

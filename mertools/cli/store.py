@@ -20,7 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Sub-verbs and their options."""
     subs = parser.add_subparsers(dest="action", required=True, metavar="{ls,show,verify,gc,compare,import,export}")
     _sub(subs, "ls", "all spaces: clips by status, size")
-    show = _sub(subs, "show", "one space: settings, coverage, T and D, NaN and constant dimensions, size")
+    show = _sub(
+        subs,
+        "show",
+        "one space: settings, coverage, T and D, NaN and constant dimensions, size, clips that failed and why",
+    )
     show.add_argument("space", metavar="SPACE", help="fingerprint or name")
     verify = _sub(subs, "verify", "check the index against the shards; exit 1 if anything is wrong")
     verify.add_argument("--deep", action="store_true", help="also check every byte against its checksum")

@@ -80,7 +80,8 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
     chosen = from_mapping(maker.Options, options, f"corpus {name}")
     raw, out = Path(raw).resolve(), Path(out).resolve()
     if not raw.is_dir():
-        raise CorpusError("MER-C100", f"the raw folder {raw} does not exist.", "Check --raw.")
+        fault = "is not a folder" if raw.exists() else "does not exist"
+        raise CorpusError("MER-C100", f"the raw folder {raw} {fault}.", "Check --raw.")
     prepared = maker.make(raw, out, chosen)
     prepared.corpus.write()
     return prepared

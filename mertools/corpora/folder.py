@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from mertools.corpora import CORPORA, Maker, Prepared
@@ -18,6 +19,7 @@ from mertools.corpora.scanning import (
 )
 from mertools.corpus import Clip, Corpus, Target, Terms
 from mertools.errors import CorpusError
+from mertools.labels import MER_EMOTIONS
 
 UNLABELLED = "unlabelled"
 TRANSCRIPT_COLUMNS = {"sentence": "text", "transcript": "text", "chinese": "text", "english": "text_en"}
@@ -65,18 +67,20 @@ class Folder(Maker):
         clips = [_clip(name, files, labels, spoken) for name, files in media.items()]
         known, duration_warnings = with_durations(clips)
         columns = list(dict.fromkeys(column for clip in known for column in clip.cells))
+        targets = tuple(_targets(known, columns, _range(options.valence_range)))
+        _check_labels(options.labels or raw / "labels.csv", labels or {}, media, targets)
         corpus = Corpus(
             name=options.name or raw.name,
             folder=out,
             clips=known,
             media_root=raw,
             splits=tuple(split_named(s) for s in dict.fromkeys(c.split for c in known)),
-            targets=tuple(_targets(known, columns, _range(options.valence_range))),
+            targets=targets,
             transcripts={c: options.transcript_origin for c in columns if c == "text" or c.startswith("text_")},
             terms=Terms(licence=options.licence),
             synthetic=options.synthetic,
         )
-        return Prepared(corpus, (*warnings, *label_warnings, *text_warnings, *duration_warnings))
+        return Prepared(corpus, (*warnings, *label_warnings, *_doubtful(targets), *text_warnings, *duration_warnings))
 
 
 def _table(
@@ -128,6 +132,38 @@ def _targets(clips: Iterable[Clip], columns: list[str], value_range: tuple[float
             yield Target(column, "value", range=value_range)
     if "openset" in columns:
         yield Target("openset", "labels")
+
+
+def _check_labels(
+    path: Path, labels: Mapping[str, Mapping[str, str]], media: Mapping[str, MediaFiles], targets: Iterable[Target]
+) -> None:
+    """Name the user's own file and row for a cell that is no annotation (the manifest is not written yet)."""
+    problems = []
+    for target in targets:
+        for row, (name, cells) in enumerate(labels.items(), start=2):
+            try:
+                target.parse(cells.get(target.name, "") if name in media else "")
+            except ValueError as error:
+                problems.append(f"row {row} ('{name}'), column {target.name}: {error}")
+    if problems:
+        raise CorpusError(
+            "MER-C012",
+            f"{path}: " + "\n  ".join(problems[:20]),
+            f"Mend {len(problems)} cell{'s' * (len(problems) > 1)}.",
+        )
+
+
+def _doubtful(targets: Iterable[Target]) -> Iterable[str]:
+    """Classes that look like another one or like an emotion of MER, written differently."""
+    for target in targets:
+        for label in target.classes:
+            others = {other.casefold(): other for other in (*MER_EMOTIONS, *target.classes) if other != label}
+            near = get_close_matches(label.casefold(), others, n=1, cutoff=0.85)
+            if near and label not in MER_EMOTIONS:
+                yield (
+                    f"column {target.name} has a class '{label}'. Did you mean '{others[near[0]]}'? "
+                    "Each is a class of its own."
+                )
 
 
 def _range(text: str) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from mertools.corpus import Clip, Split, with_cells
+from mertools.corpus import Clip, Split, separated_by, with_cells
 from mertools.errors import CorpusError, MediaError
 from mertools.labels import MER_EMOTIONS
 
@@ -74,7 +74,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
                 raise CorpusError(
                     "MER-C103",
                     f"{path}, row 1: there is no column 'name'; found: {', '.join(columns) or 'nothing'}.",
-                    "Expected a header with name and, e.g., discrete, valence or text.",
+                    "Expected a header with name and, e.g., discrete, valence or text" + separated_by(columns),
                 )
             rows = list(reader)
     except FileNotFoundError:

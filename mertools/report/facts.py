@@ -126,6 +126,8 @@ def read_run(folder: Path) -> RunFacts:
             "Make one with: mertools train ... --out RUN",
         )
     document, recipe = _json(folder / "metrics.json"), load_yaml(folder / "recipe.yaml")
+    _require(document, ("targets", "metrics", "features", "model"), folder / "metrics.json")
+    _require(recipe, ("corpus",), folder / "recipe.yaml")
     gaps: list[str] = []
     scores = {path.stem.removeprefix(SCORE): _json(path) for path in sorted(folder.glob(f"{SCORE}*.json"))}
     try:
@@ -165,6 +167,15 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TrainingError("MER-T071", f"{path} cannot be read: {error}.", "Write it again.") from None
     return document
+
+
+def _require(document: Any, keys: Sequence[str], path: Path) -> None:
+    """Refuse a document that is no mapping or lacks one of `keys`."""
+    lacking = [key for key in keys if key not in document] if isinstance(document, Mapping) else list(keys)
+    if lacking:
+        raise TrainingError(
+            "MER-T071", f"{path} lacks {', '.join(lacking)}; it is not of a finished run.", "Train again."
+        )
 
 
 def _about(corpus: Corpus) -> dict[str, str]:

@@ -56,6 +56,7 @@ class Description:
         constant: dimensions that have one and the same value everywhere.
         lowest: smallest finite value.
         highest: largest finite value.
+        failures: by status other than ok: clips and why.
     """
 
     space: Space
@@ -70,6 +71,7 @@ class Description:
     constant: tuple[int, ...]
     lowest: float | None
     highest: float | None
+    failures: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def describe(store: Store, space: str | Space) -> Description:
@@ -100,7 +102,16 @@ def describe(store: Store, space: str | Space) -> Description:
         constant=() if empty else tuple(np.flatnonzero((limits.low == limits.high) & ~limits.broken).tolist()),
         lowest=_finite(limits.low, np.min),
         highest=_finite(limits.high, np.max),
+        failures=_failures(rows),
     )
+
+
+def _failures(rows: dict[str, Row]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for clip, row in sorted(rows.items()):
+        if row.status != Status.OK:
+            found.setdefault(str(row.status), {})[clip] = row.reason
+    return found
 
 
 @dataclass
@@ -293,7 +304,7 @@ def as_text(found: Description) -> str:
     """A description for people."""
     space, lines = found.space, [f"{found.space}  level {found.space.level}, D = {found.space.dim}"]
     lines += [f"  {key} = {value!r}" for key, value in flatten(dict(space.spec.settings)).items() if key]
-    lines += [f"  ({key} = {value!r})" for key, value in flatten(dict(space.spec.facts)).items() if key]
+    lines += [f"  ({key} = {_short(value)})" for key, value in flatten(dict(space.spec.facts)).items() if key]
     n_clips = sum(found.statuses.values())
     lines.append(f"clips     {n_clips}: " + (", ".join(f"{s} {n}" for s, n in found.statuses.items()) or "none"))
     for label, spread in (("rows T", found.n_rows), ("rate Hz", found.rate_hz)):
@@ -305,7 +316,16 @@ def as_text(found: Description) -> str:
     lines.append(f"size      {size_text(found.n_bytes)} in {found.n_shards} shards" + (f", {types}" if types else ""))
     lines.append(f"NaN/inf   {_dimensions(found.not_finite)}")
     lines.append(f"constant  {_dimensions(found.constant)}")
+    for status, clips in found.failures.items():
+        lines += [f"{status}:", *(f"  {clip}: {reason}" for clip, reason in clips.items())]
     return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    """A fact for people; lists of hundreds of names stand whole in ``--json`` only."""
+    if not isinstance(value, list | tuple) or len(value) <= _SHOWN:
+        return repr(value)
+    return f"{len(value)} entries: {', '.join(str(entry) for entry in value[:3])} ..."
 
 
 def _dimensions(dimensions: tuple[int, ...]) -> str:

@@ -14,8 +14,8 @@ from baselines.runs import Run
 from feature_extractors import extract
 from mertools.cli import main
 from mertools.corpus import Clip, Corpus, Split
-from mertools.errors import TrainingError
-from mertools.store import open_store
+from mertools.errors import MerToolsError, TrainingError
+from mertools.store import SpaceSpec, open_store
 from mertools.targets import Target
 
 TONES = {"low": 120, "high": 440}
@@ -91,6 +91,38 @@ def test_a_file_that_cannot_be_heard_gets_the_prior(heard: tuple[Corpus, Run], t
     found = predict_clips(heard[1], [tmp_path / "broken.wav"])
     prior = np.mean([m.fitted.priors["discrete"] for m in heard[1].members], axis=0)
     np.testing.assert_allclose(found.probabilities[0], prior)
+
+
+def test_clips_that_cannot_be_read_are_named_and_not_fine(
+    heard: tuple[Corpus, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"")
+    files = [str(tmp_path / "broken.wav"), str(heard[0].clips[0].audio)]
+    out = tmp_path / "p.csv"
+    assert main(["predict", str(heard[1].folder), "--clips", *files, "--out", str(out), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["unread"] == ["broken"]
+    assert document["status"] == {"broken": {"audio/prosody": "decode_error"}}
+    assert len(out.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "content"), [("metrics.json", "{}"), ("recipe.yaml", "[]"), ("checkpoints/model.json", "[]")]
+)
+def test_a_run_with_documents_of_another_kind_is_refused(run: Run, file: str, content: str) -> None:
+    (run.folder / file).write_text(content)
+    with pytest.raises(MerToolsError, match=r"MER-(T024|R007)"):
+        Run.read(run.folder)
+
+
+def test_a_space_where_all_clips_failed_says_why(corpus: Corpus, tmp_path: Path, quick: dict[str, Any]) -> None:
+    with open_store(corpus.folder / "store") as store:
+        space = store.declare(SpaceSpec("text/none", "utterance", 4, 1, {}))
+        with store.writer(space) as writer:
+            for clip in corpus.clips:
+                writer.fail(clip.name, "no_text", "the transcript is empty.")
+    with pytest.raises(TrainingError, match=r"MER-T041.* no_text.*store show"):
+        train(corpus, "text/none", "attention", tmp_path / "run", target="discrete", **quick)
 
 
 def words(corpus: Corpus, out: Path, *more: str) -> list[str]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -196,3 +197,31 @@ def test_disk_problems_have_codes(number: int, code: str) -> None:
     problem = files.disk_problem(OSError(number, os.strerror(number)), Path("x"))
     assert isinstance(problem, MachineError)
     assert problem.code == code
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"size": "many"}, "size: 'many' is not a whole number"),
+        ({"rate": "nan"}, "rate: nan is not a finite number"),
+        ({"rate": float("inf")}, "rate: inf is not a finite number"),
+    ],
+)
+def test_a_wrong_value_is_said_in_words(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(Options, values, "toy")
+    assert said in caught.value.message
+
+
+def test_a_value_outside_a_closed_list_names_the_list() -> None:
+    @dataclass
+    class Choice:
+        device: Literal["cpu", "cuda"] = "cpu"
+
+    with pytest.raises(ConfigError, match="'gpu' is not one of: cpu, cuda"):
+        from_mapping(Choice, {"device": "gpu"}, "toy")
+
+
+def test_writing_over_a_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="it is a folder"):
+        files.write_text_atomically(tmp_path, "x")

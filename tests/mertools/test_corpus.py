@@ -89,6 +89,10 @@ def test_any_text_survives_the_manifest(tmp_path_factory: pytest.TempPathFactory
         ("name,split,valence\na,train,7\n", "MER-C012", "outside [-5, 5]"),
         ("name,split,valence\na,train,nan\n", "MER-C012", "not a finite number"),
         ("name,split,start\na,train,soon\n", "MER-C013", "not a number"),
+        ("name,split,start,end\na,train,2,1\n", "MER-C013", "ends at 1 s, but starts at 2 s"),
+        ("name,split,end\na,train,0\n", "MER-C013", "ends at 0 s"),
+        ("name;split\na;train\n", "MER-C016", "not by ';'"),
+        ("name,split\na\n", "MER-C018", "found 1 cells, expected 2"),
     ],
 )
 def test_each_defect_has_its_code_and_names_its_row(tmp_path: Path, csv: str, code: str, named: str) -> None:

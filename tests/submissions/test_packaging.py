@@ -93,6 +93,12 @@ def test_package_does_not_write_over_its_source_or_into_a_wrong_container(zipped
         package(zipped.track, zipped.write(), tmp_path / "o.csv")
 
 
+def test_a_name_without_a_suffix_is_a_folder_for_the_upload(multi, tmp_path: Path) -> None:
+    receipt = package(multi.track, multi.write(), tmp_path / "upload")
+    assert (tmp_path / "upload" / receipt.file).is_file()
+    assert receipt.file.endswith(".csv")
+
+
 def test_a_container_that_is_only_inferred_follows_the_suffix(zipped, tmp_path: Path) -> None:
     track = replace(zipped.track, upload=replace(zipped.track.upload, container_source="inferred"))
     package(track, zipped.write(), tmp_path / "o.csv")

@@ -183,3 +183,10 @@ def test_rows_may_be_identified_by_several_columns(tmp_path: Path) -> None:
     said.write_text("name,a1,discrete\nc,y,happy\nc,y,sad\nc,X,angry\n")
     found = {(p.code, p.row) for p in validate(track, said, truth)}
     assert found == {(codes.DUPLICATE_NAME, 3), (codes.NAME_CASE, 4), (codes.MISSING_NAME, None)}
+
+
+def test_names_that_do_not_fit_the_truth_are_named(tmp_path: Path) -> None:
+    truth = table(tmp_path / "truth.csv", {"name": ["a", "b", "c"], "discrete": ["sad"] * 3, "valence": [0, 0, 0]})
+    said = table(tmp_path / "said.csv", {"name": ["a", "x"], "discrete": ["sad"] * 2, "valence": [0, 0]})
+    with pytest.raises(SubmissionError, match=r"MER-S079.*Missing \(2\): b, c\. Not in the truth \(1\): x\."):
+        score("mer2023-multi", said, truth)

@@ -88,3 +88,37 @@ def test_operating_system_errors_are_one_paragraph(
     err = capsys.readouterr().err
     assert code in err
     assert Path(problem.filename).name in err
+
+
+def test_what_nobody_foresaw_is_one_paragraph_and_one_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(words: list[str], as_json: bool) -> int:
+        raise KeyError("targets")
+
+    monkeypatch.setattr(cli, "_dispatch", fail)
+    code, out, err = run(capsys, "list", "tracks", "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["code"] == "MER-O099"
+    assert "KeyError: 'targets'" in err
+    assert "Traceback" not in err
+    with pytest.raises(KeyError):
+        cli.main(["list", "tracks", "--debug"])
+
+
+def test_an_interruption_is_a_document_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(words: list[str], as_json: bool) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_dispatch", stop)
+    code, out, err = run(capsys, "list", "tracks", "--json")
+    assert code == cli.INTERRUPTED
+    assert json.loads(out)["error"]["code"] == "MER-O098"
+    assert "everything reported done is kept" in err
+
+
+@pytest.mark.parametrize(("pattern", "near"), [("hog", "*hog*"), ("face/hgo", "face/hog")])
+def test_list_suggests_what_would_be_found(pattern: str, near: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "list", "extractors", pattern)
+    assert code == 1
+    assert f"Did you mean '{near}'?" in out

@@ -184,3 +184,21 @@ def test_every_corpus_declares_licence_and_summary() -> None:
     for entry in CORPORA.entries():
         assert entry.licence
         assert entry.summary
+
+
+def test_a_bad_annotation_names_the_users_file(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav")
+    (tmp_path / "labels.csv").write_text("name,valence\na,high\n")
+    with pytest.raises(CorpusError, match=r"labels\.csv: row 2 \('a'\), column valence: 'high'"):
+        prepare("folder", tmp_path, tmp_path / "out")
+
+
+def test_labels_that_differ_by_a_slip_are_doubted(tmp_path: Path) -> None:
+    labels = {"a": "happy", "b": "Happy", "c": "suprise", "d": "bored"}
+    for name in labels:
+        write_wav(tmp_path / f"{name}.wav")
+    write_rows(tmp_path / "labels.csv", *({"name": n, "discrete": label} for n, label in labels.items()))
+    doubts = [w for w in prepare("folder", tmp_path, tmp_path / "out").warnings if "Did you mean" in w]
+    assert len(doubts) == 2
+    assert "'Happy'. Did you mean 'happy'?" in doubts[0]
+    assert "'suprise'. Did you mean 'surprise'?" in doubts[1]

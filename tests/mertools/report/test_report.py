@@ -203,3 +203,11 @@ def test_a_damaged_document_is_one_clear_error(tmp_path: Path) -> None:
     (run / "metrics.json").write_text("{")
     with pytest.raises(MerToolsError, match=r"metrics\.json"):
         read_run(run)
+
+
+@pytest.mark.parametrize(("file", "content"), [("metrics.json", "{}"), ("recipe.yaml", "[]"), ("metrics.json", "[]")])
+def test_a_document_of_another_kind_is_one_clear_error(tmp_path: Path, file: str, content: str) -> None:
+    run = make_run(tmp_path)
+    (run / file).write_text(content)
+    with pytest.raises(MerToolsError, match=r"MER-T071.*lacks"):
+        read_run(run)

@@ -70,6 +70,19 @@ def test_show_of_a_space_without_values(store: Store, capsys: pytest.CaptureFixt
     assert main(["store", "show", str(store.path), "audio/prosody"]) == 0
 
 
+def test_show_names_the_clips_that_failed_and_why(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    space = store.declare(SpaceSpec("audio/prosody", "frame", 4, 1, {}, facts={"names": [f"n{i}" for i in range(90)]}))
+    with store.writer(space) as writer:
+        for i in range(30):
+            writer.fail(f"clip{i}", "silent", "the sound is silent.")
+    code, document = call(capsys, "show", store.path, "audio/prosody")
+    assert (code, len(document["failures"]["silent"])) == (0, 30)
+    assert main(["store", "show", str(store.path), "audio/prosody"]) == 0
+    out = capsys.readouterr().out
+    assert "  clip29: the sound is silent." in out
+    assert "90 entries: n0, n1, n2 ..." in out
+
+
 def test_verify_tells_sound_from_damaged(full: Store, capsys: pytest.CaptureFixture[str]) -> None:
     full.close()
     assert call(capsys, "verify", full.path, "--deep") == (0, {"ok": True, "deep": True, "problems": []})
