@@ -24,11 +24,14 @@ class Projection:
         mean: ``(D,)`` float32.
         scale: ``(D,)`` float32, positive.
         components: ``(K, D)`` float32, rows orthonormal; ``(0, D)`` = no projection.
+        seen: whether any clip of the training part has an embedding here. Where none has, the network has not learned
+            what to make of one, and it is masked in every clip.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     components: np.ndarray
+    seen: bool = True
 
     @property
     def dim(self) -> int:
@@ -58,7 +61,8 @@ class Fitted:
     def batch(self, table: Table) -> Batch:
         """Inputs of the network for a table."""
         projected = tuple(torch.from_numpy(p(e)) for p, e in zip(self.projections, table.embeddings, strict=True))
-        return Batch(projected, torch.from_numpy(table.present))
+        seen = np.array([p.seen for p in self.projections])
+        return Batch(projected, torch.from_numpy(table.present & seen))
 
     def annotations(self, table: Table) -> dict[str, torch.Tensor]:
         """Goals of the network: class indices (-1 = missing), values standardised (NaN = missing) float32."""
@@ -109,4 +113,6 @@ def _projection(rows: np.ndarray, standardise: bool, pca: int) -> Projection:
         components = directions[: min(pca, dim)]
         largest = np.abs(components).argmax(axis=1)
         components = components * np.sign(components[np.arange(len(components)), largest])[:, None]
-    return Projection(mean.astype(np.float32), scale.astype(np.float32), components.astype(np.float32))
+    return Projection(
+        mean.astype(np.float32), scale.astype(np.float32), components.astype(np.float32), seen=len(rows) > 0
+    )

@@ -71,7 +71,7 @@ def predict_table(member: Member, table: Table, targets: Sequence[Target]) -> di
     starts = range(0, max(len(table), 1), EVALUATION_BATCH)
     with torch.inference_mode():
         outputs = [member.model(batch.rows(slice(start, start + EVALUATION_BATCH))).heads for start in starts]
-    unseen = ~table.present.any(axis=1)
+    unseen = ~batch.present.any(dim=1).numpy()
     found = {}
     for target in targets:
         logits = torch.cat([heads[target.name] for heads in outputs]).double()

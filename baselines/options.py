@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -134,29 +134,6 @@ def split_options(
     options = from_mapping(TrainOptions, {k: _listed(k, v) for k, v in values.items() if k in of_training}, "train")
     config = from_mapping(model_class.Config, {k: v for k, v in values.items() if k in of_model}, f"model {model}")
     return options, {f.name: getattr(config, f.name) for f in fields(config)}
-
-
-def parse_assignments(words: Sequence[str]) -> dict[str, str]:
-    """Read ``KEY=VALUE`` words.
-
-    Raises:
-        ConfigError: for a word without ``=`` or a key given twice.
-
-    Example:
-        >>> parse_assignments(["dropout=0.3", "lr=1e-3"])
-        {'dropout': '0.3', 'lr': '1e-3'}
-    """
-    found: dict[str, str] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key.isidentifier() or key in found:
-            raise ConfigError(
-                "MER-T002",
-                f"'{word}' " + ("repeats an option." if key in found else "is not KEY=VALUE."),
-                "Options of model and training come last, e.g. hidden_dim=64 dropout=0.3.",
-            )
-        found[key] = value
-    return found
 
 
 def _listed(key: str, value: Any) -> Any:

@@ -107,7 +107,7 @@ def make_folds(plan: Plan, table: Table, options: TrainOptions) -> tuple[list[Fo
 
 
 def strata(plan: Plan, table: Table) -> np.ndarray:
-    """What folds spread evenly: the first class target, else the first value in quintiles."""
+    """What folds of `table` spread evenly: the first class target, else the first value in quintiles of `table`."""
     first = next((t for t in plan.targets if t.kind == "classes"), plan.targets[0])
     return strata_of(table.annotations[first.name])
 

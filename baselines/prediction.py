@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from baselines.data import Table, coverage, load_table
 from baselines.members import average, predict_table
 from baselines.runs import Run, to_predictions
 from baselines.spaces import Feature
-from mertools.config import parse_name_spec
+from mertools.config import canonical_json, parse_name_spec
 from mertools.corpus import Clip, Corpus, Split
 from mertools.errors import TrainingError
 from mertools.predictions import Predictions
@@ -103,13 +104,17 @@ def predict_files(run: Run | Path | str, files: Sequence[Path | str], *, extract
 
     run = run if isinstance(run, Run) else Run.read(run)
     with tempfile.TemporaryDirectory(prefix="mertools-predict-") as folder:
-        corpus = _corpus_of(files, Path(folder))
+        corpus = _corpus_of(files, Path(folder), run.design.features)
         with open_store(Path(folder) / "store", create=True) as store:
-            given = {parse_name_spec(e).name: e for e in extractors}
-            for feature in run.design.features:
-                spec = given.get(feature.name) or feature.extractor_spec()
-                extract(corpus, [spec], store, **_extraction_options(feature))
-                _check_same_space(feature, store, spec)
+            wanted = [
+                (feature, _specs(feature, extractors), _extraction_options(feature)) for feature in run.design.features
+            ]
+            for options in {canonical_json(options): options for *_, options in wanted}.values():
+                # Extractors that agree on options share one decode.
+                specs = [spec for _, specs, own in wanted if own == options for spec in specs]
+                extract(corpus, list(dict.fromkeys(specs)), store, **options)
+            for feature, specs, _ in wanted:
+                _check_same_space(feature, store, " or ".join(specs))
             table = load_for(run, store, corpus, corpus.clips)
             unread = tuple(table.names[i] for i in np.flatnonzero(~table.present.any(axis=1)))
             return NewClips(predict_rows(run, table), _failures(run, store), unread)
@@ -124,15 +129,22 @@ def _failures(run: Run, store: Store) -> dict[str, dict[str, tuple[str, str]]]:
     return found
 
 
-def _extraction_options(feature: Feature) -> dict[str, object]:
-    options: dict[str, object] = {"level": feature.level, "quiet": True}
+def _specs(feature: Feature, given: Sequence[str]) -> list[str]:
+    """What makes a space again: what the user named for its extractor, else what the run recorded."""
+    return [spec for spec in given if parse_name_spec(spec).name == feature.name] or [feature.extractor_spec()]
+
+
+def _extraction_options(feature: Feature) -> dict[str, Any]:
+    options: dict[str, Any] = {"level": feature.level, "quiet": True}
     if "precision" in feature.settings:
         options["precision"] = feature.settings["precision"]
     column = feature.settings.get("column", "")
-    if column and feature.name.startswith("audio/") and column != "audio":
-        log.warning("%s was trained on column '%s'; new clips have one sound only", feature.label, column)
+    if column not in ("", "text", "audio"):
+        log.warning(
+            "%s was trained on column '%s': the files given are taken to be of that kind", feature.label, column
+        )
     if column and column not in ("text", "audio"):
-        options["column"] = (column,)
+        options["column"] = [column]
     return options
 
 
@@ -151,8 +163,11 @@ def _check_same_space(feature: Feature, store: Store, spec: str) -> None:
     )
 
 
-def _corpus_of(files: Sequence[Path | str], folder: Path) -> Corpus:
-    """A corpus of files wherever they lie, in one split of role candidate."""
+def _corpus_of(files: Sequence[Path | str], folder: Path, features: Sequence[Feature]) -> Corpus:
+    """A corpus of files wherever they lie, in one split of role candidate, with the columns that `features` read.
+
+    A file says neither which of several transcripts it is nor who wrote it: it is what the run was trained on.
+    """
     media: dict[str, dict[str, Path]] = {}
     texts: dict[str, str] = {}
     for file in files:
@@ -172,17 +187,21 @@ def _corpus_of(files: Sequence[Path | str], folder: Path) -> Corpus:
     for name, found in media.items():
         if set(found) == {"text"}:
             raise TrainingError("MER-T054", f"clip '{name}' has a transcript only.", "Name its video or sound, too.")
-    clips = tuple(
-        Clip(
-            name,
-            "new",
-            found.get("video"),
-            found.get("audio"),
-            {"name": name, "split": "new", "text": texts.get(name, "")},
-        )
-        for name, found in media.items()
+    columns = {str(f.settings["column"]): f.settings.get("origin") for f in features if "column" in f.settings}
+    clips = []
+    for name, found in media.items():
+        sound = str(found.get("audio") or found.get("video", ""))
+        cells = {column: sound if column.startswith("audio") else texts.get(name, "") for column in columns}
+        cells = {"text": texts.get(name, ""), **cells, "name": name, "split": "new"}
+        clips.append(Clip(name, "new", found.get("video"), found.get("audio"), cells))
+    return Corpus(
+        "new-clips",
+        folder,
+        tuple(clips),
+        Path(os.path.abspath(os.sep)),
+        (Split("new", "candidate"),),
+        transcripts={column: str(origin) for column, origin in columns.items() if origin is not None},
     )
-    return Corpus("new-clips", folder, clips, Path(os.path.abspath(os.sep)), (Split("new", "candidate"),))
 
 
 def _missing_space(feature: Feature, store: Store) -> str:

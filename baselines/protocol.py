@@ -98,7 +98,7 @@ def inner_split(
         raise TrainingError(
             "MER-T012",
             f"the training part of a fold has {count} group; an inner split to choose the epoch needs two.",
-            "Use selection=last with epochs=N, or group= to group by nothing.",
+            "Use selection=last with epochs=N, or other folds.",
         )
     parts = _parts(min(n_parts, count), strata, groups, int(rng.integers(2**31 - 1)))
     held = parts[int(rng.integers(len(parts)))]

@@ -213,6 +213,7 @@ def save_member(folder: Path, member: Member) -> str:
         "seed": member.seed,
         "epochs": member.epochs,
         "inner_losses": list(member.inner_losses),
+        "seen": [projection.seen for projection in member.fitted.projections],
         "values": {target: list(pair) for target, pair in member.fitted.values.items()},
     }
     write_json(folder / f"{stem}.json", facts)
@@ -230,8 +231,8 @@ def load_member(folder: Path, stem: str, design: Design) -> Member:
     try:
         tensors = load_file(path)
         projections = tuple(
-            Projection(*(tensors[f"projection.{m}.{part}"].numpy() for part in ("mean", "scale", "components")))
-            for m in range(len(design.features))
+            Projection(*(tensors[f"projection.{m}.{part}"].numpy() for part in ("mean", "scale", "components")), seen)
+            for m, seen in enumerate(facts["seen"])
         )
         priors = {t.name: tensors[f"prior.{t.name}"].numpy() for t in design.targets if t.kind == "classes"}
         heads = {t.name: len(t.classes) if t.kind == "classes" else 1 for t in design.targets}

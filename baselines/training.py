@@ -88,16 +88,14 @@ def fit_all(task: Task, material: Material, checkpoints: Path) -> Outcome:
 
     seeds = task.options.seeds
     outcome = Outcome({seed: {} for seed in seeds}, {split: [] for split in material.tests}, [], [])
-    classes = strata(material.plan, material.table)
     measures = measures_of(task.targets, material.plan.track)
     for number, fold in enumerate(material.folds):
         outcome.epochs.append([])
-        test = material.table.rows(fold.test)
+        part, test = material.table.rows(fold.train), material.table.rows(fold.test)
+        spread = strata(material.plan, part)  # of the training part alone: quintiles are fitted, too
         for seed in seeds:
             groups = None if material.groups is None else material.groups[fold.train]
-            member = fit_member(
-                task, material.table.rows(fold.train), classes[fold.train], groups, fold=number, seed=seed
-            )
+            member = fit_member(task, part, spread, groups, fold=number, seed=seed)
             outcome.members.append(save_member(checkpoints, member))
             outcome.epochs[-1].append(member.epochs)
             _keep(outcome.out_of_fold[seed], fold, predict_table(member, test, task.targets), len(material.table))

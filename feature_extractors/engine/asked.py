@@ -86,7 +86,7 @@ def ask(
     names: Sequence[str | NameSpec],
     *,
     level: Level,
-    precision: Precision,
+    precision: Callable[[], Precision],
     audio_column: str,
     text_column: str,
     tracker: Callable[[], str],
@@ -97,7 +97,7 @@ def ask(
         corpus: for the origin of transcripts.
         names: ``NAME[:key=value...]`` each.
         level: of all spaces.
-        precision: of extractors that run on torch; others compute in fp32.
+        precision: gives that of extractors that run on torch; others compute in fp32.
         audio_column: where the sound is from.
         text_column: where the transcript is from.
         tracker: gives the fingerprint of the geometry that crops are cut from.
@@ -117,7 +117,7 @@ def _ask_one(
     corpus: Corpus,
     named: NameSpec,
     level: Level,
-    precision: Precision,
+    precision: Callable[[], Precision],
     audio_column: str,
     text_column: str,
     tracker: Callable[[], str],
@@ -131,7 +131,7 @@ def _ask_one(
             f"Expected {named.name}[:key=value...].",
         )
     extractor = create_extractor(named.name, **named.options)
-    own_precision: Precision = precision if extractor.torch_model else "fp32"
+    own_precision: Precision = precision() if extractor.torch_model else "fp32"
     settings: dict[str, Any] = {**extractor.settings(), "precision": own_precision}
     key = InputKey(extractor.modality)
     shipped = False

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from feature_extractors.engine.report import Beat, TaskReport
+from feature_extractors.engine.report import Said
 from feature_extractors.engine.tasks import Task
 from mertools.errors import ExtractionError, did_you_mean
 
@@ -20,8 +20,8 @@ _MODULES = {"local": "feature_extractors.engine.local"}
 class Engine(Protocol):
     """Runs tasks; a module with this function is an engine."""
 
-    def run_tasks(self, setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[TaskReport | Beat]:
-        """Compute all tasks; yield a beat for each clip, and a report of each task once its rows are in the store.
+    def run_tasks(self, setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[Said]:
+        """Compute all tasks; yield a beat for each clip, and what has become durable of clips and tasks.
 
         Closing the iterator early, or a Ctrl-C, keeps what is complete.
 

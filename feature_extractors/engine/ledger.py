@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from feature_extractors.engine.asked import Asked, ask
-from feature_extractors.engine.options import ExtractionOptions, resolve_device, resolve_precision
+from feature_extractors.engine.options import ExtractionOptions, LazyDevice, resolve_precision
 from feature_extractors.engine.plan import Group, Measured, make_groups, take_shard
 from feature_extractors.engine.sources import ClipSource, MediaCatalog, clip_sources, media_length, text_digest
 from feature_extractors.engine.tasks import Task, lane_of, make_task, stands
@@ -44,7 +44,7 @@ class Ledger:
 
     asked: tuple[Asked, ...]
     geometry: SpaceSpec | None
-    device: str
+    device: LazyDevice
     selected: tuple[tuple[str, ...], ...]
     derivations: Mapping[int, Derivation]
     tasks: tuple[Task, ...]
@@ -54,6 +54,12 @@ class Ledger:
     def clips(self) -> frozenset[str]:
         """All clips that this run answers for."""
         return frozenset(name for names in self.selected for name in names)
+
+    @property
+    def needs_torch(self) -> bool:
+        """Whether anything that is left to do runs on torch, whose import takes seconds."""
+        working = [self.asked[place] for task in self.tasks for place in task.parts]
+        return any(one.tracked or one.extractor.torch_model for one in working)
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -68,7 +74,7 @@ def make_ledger(corpus: Corpus, names: Sequence[str], store: Store, options: Ext
         MerToolsError: for a wrong name, option, split, column or device, or if weights are missing.
     """
     selection = corpus.select(options.split)
-    device = resolve_device(options.device)
+    device = LazyDevice(options.device)
     tracker = _LazyTracker()
     asked = ask_for(corpus, names, options, device, lambda: tracker.spec.fingerprint)
     sources = clip_sources(corpus, options.audio_column, options.text_column)
@@ -83,14 +89,14 @@ def make_ledger(corpus: Corpus, names: Sequence[str], store: Store, options: Ext
 
 
 def ask_for(
-    corpus: Corpus, names: Sequence[str], options: ExtractionOptions, device: str, tracker: Callable[[], str]
+    corpus: Corpus, names: Sequence[str], options: ExtractionOptions, device: LazyDevice, tracker: Callable[[], str]
 ) -> list[Asked]:
     """The spaces that `names` and `options` ask for; see `feature_extractors.engine.asked.ask`."""
     return ask(
         corpus,
         names,
         level=options.level,
-        precision=resolve_precision(options.precision, device),
+        precision=lambda: resolve_precision(options.precision, device.name),
         audio_column=options.audio_column,
         text_column=options.text_column,
         tracker=tracker,
@@ -106,9 +112,9 @@ class _LazyTracker:
     @property
     def spec(self) -> SpaceSpec:
         if self._spec is None:
-            from feature_extractors.facetrack import FaceTracker
+            from feature_extractors.facetrack import TrackerSettings
 
-            self._spec = FaceTracker().spec()
+            self._spec = TrackerSettings().spec()
         return self._spec
 
 
@@ -155,7 +161,7 @@ class _Book:
         self,
         asked: Sequence[Asked],
         tracker: _LazyTracker,
-        device: str,
+        device: LazyDevice,
         chosen: frozenset[str],
         groups: Mapping[str, Sequence[Group]],
         lengths: Mapping[str, Mapping[str, float]],

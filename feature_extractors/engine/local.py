@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from feature_extractors.engine.report import Beat, TaskReport
+from feature_extractors.engine.report import Said
 from feature_extractors.engine.tasks import Task
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mertools.store import Store
 
 
-def run_tasks(setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[TaskReport | Beat]:
+def run_tasks(setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[Said]:
     """See `feature_extractors.engine.engines.Engine.run_tasks`."""
     from feature_extractors.engine.worker import Worker
 

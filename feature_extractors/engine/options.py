@@ -112,6 +112,28 @@ class ExtractionOptions:
         return chosen[0] if chosen else default
 
 
+class LazyDevice:
+    """The torch device to use, found out when it is first asked for: that imports torch, which takes seconds.
+
+    Args:
+        asked: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
+
+    Raises:
+        MachineError: if a device that was named is not there. That is told at once.
+    """
+
+    def __init__(self, asked: str) -> None:
+        self._name = asked if asked == "cpu" else ""
+        if asked not in ("auto", "cpu"):
+            self._name = resolve_device(asked)
+
+    @property
+    def name(self) -> str:
+        """As torch names it."""
+        self._name = self._name or resolve_device("auto")
+        return self._name
+
+
 def resolve_device(device: str) -> str:
     """The torch device to use; ``auto`` is a GPU if there is one.
 

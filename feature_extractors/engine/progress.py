@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from feature_extractors.engine.report import Beat, TaskReport
+from feature_extractors.engine.report import Beat, Kept, Said, TaskReport
 from feature_extractors.engine.tasks import Task
 
 PLAIN_EVERY_S = 10.0
@@ -15,7 +15,7 @@ PLAIN_EVERY_S = 10.0
 
 
 class Progress:
-    """A context manager that is told of every clip that went through and every group that became durable.
+    """A context manager that is told of every clip that went through and every clip that became durable.
 
     Transcripts take no time beside media: where both are read, the line is about media.
 
@@ -47,10 +47,12 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def add(self, said: TaskReport | Beat) -> None:
+    def add(self, said: Said) -> None:
         """Take in what a worker said."""
         if isinstance(said, TaskReport):
-            self._n_kept += said.n_clips if said.index in self._counted else 0
+            return
+        if isinstance(said, Kept):
+            self._n_kept += said.task in self._counted
             return
         if said.task not in self._counted:
             self._before_s = said.worked_s

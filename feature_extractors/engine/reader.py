@@ -169,7 +169,7 @@ class ClipReader:
         if self._tracker is None:
             self._tracker = FaceTracker(self._device)
         try:
-            return self._tracker.track(session.map_frames(self._tracker.shrink))
+            return self._tracker.find(session.map_frames)
         except MerToolsError:
             raise
         except Exception as error:  # a frame that the tracker cannot digest costs one clip

@@ -1,4 +1,4 @@
-"""What a worker says while it works: clips that went through, groups that it has made durable."""
+"""What a worker says while it works: clips that went through, clips and groups that it has made durable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ class TaskReport:
 
     Attributes:
         index: of the task.
-        n_clips: clips that got a row.
         n_rows: rows written, over all spaces asked for.
         n_bytes: bytes of values among them.
         length: seconds of media or characters of these clips.
@@ -20,7 +19,6 @@ class TaskReport:
     """
 
     index: int
-    n_clips: int
     n_rows: int
     n_bytes: int
     length: float
@@ -29,8 +27,19 @@ class TaskReport:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """All rows of a wanted clip are durable.
+
+    Attributes:
+        task: index of its task.
+    """
+
+    task: int
+
+
+@dataclass(frozen=True)
 class Beat:
-    """A wanted clip has gone through; its rows are not durable before the `TaskReport` of its group.
+    """A wanted clip has gone through; its rows are not durable before it is `Kept`.
 
     Attributes:
         task: index of its task.
@@ -43,3 +52,7 @@ class Beat:
     length: float
     worked_s: float
     waited_s: float
+
+
+Said = Beat | Kept | TaskReport
+"""Anything that a worker says."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from feature_extractors.engine.batching import utterance_of
 from feature_extractors.engine.engines import check_engine, find_engine
 from feature_extractors.engine.ledger import Ledger, ask_for, make_ledger
-from feature_extractors.engine.options import ExtractionOptions, resolve_device
+from feature_extractors.engine.options import ExtractionOptions, LazyDevice
 from feature_extractors.engine.progress import Progress
 from feature_extractors.engine.report import TaskReport
 from feature_extractors.engine.sources import clip_sources
@@ -55,7 +55,8 @@ def run(corpus: Corpus, names: Sequence[str], store: Store, options: ExtractionO
     derived = derive(ledger, store)
     reports: list[TaskReport] = []
     if ledger.tasks:
-        _few_threads()
+        if ledger.needs_torch:
+            _few_threads()
         reports = _compute(ledger, store, options)
     return ExtractionSummary(
         clips=len(ledger.clips),
@@ -79,7 +80,7 @@ def check(corpus: Corpus, names: Sequence[str], options: ExtractionOptions) -> N
     check_engine(options.engine)
     corpus.select(options.split)
     clip_sources(corpus, options.audio_column, options.text_column)
-    ask_for(corpus, names, options, resolve_device(options.device), lambda: "")
+    ask_for(corpus, names, options, LazyDevice(options.device), lambda: "")
 
 
 def _compute(ledger: Ledger, store: Store, options: ExtractionOptions) -> list[TaskReport]:
@@ -101,7 +102,7 @@ def worker_setup(ledger: Ledger, options: ExtractionOptions) -> WorkerSetup:
     return WorkerSetup(
         asked=ledger.asked,
         geometry=ledger.geometry,
-        device=ledger.device,
+        device=ledger.device.name if ledger.needs_torch else "cpu",
         decoders=options.decoders or _decoders(),
         timeout_s=max(options.timeout_s, LONG_CLIP_SHARE * longest),
         flush_s=options.flush_s,

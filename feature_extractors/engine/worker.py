@@ -7,6 +7,7 @@ one queue: a worker takes tasks one by one as its feeders become free.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from feature_extractors.engine.batching import Batcher, ClipRows
 from feature_extractors.engine.embedding import Embedder, Failure
 from feature_extractors.engine.feeder import Feeder
 from feature_extractors.engine.items import ClipJob, End, Piece
-from feature_extractors.engine.report import Beat, TaskReport
+from feature_extractors.engine.report import Beat, Said, TaskReport
 from feature_extractors.engine.sources import MediaCatalog
 from feature_extractors.engine.tasks import Task
 from feature_extractors.engine.writing import WriterThread
@@ -71,8 +72,8 @@ class Worker:
         self._geometry = store.declare(setup.geometry) if setup.geometry is not None else None
         self._embedders = [Embedder(one) for one in setup.asked]
 
-    def work(self, tasks: Iterable[Task]) -> Iterator[TaskReport | Beat]:
-        """Compute tasks; yield a beat for each clip, and a report of each task when its rows are durable.
+    def work(self, tasks: Iterable[Task]) -> Iterator[Said]:
+        """Compute tasks; yield a beat for each clip, and what has become durable of clips and tasks.
 
         If it is interrupted or closed, what is complete is made durable first.
 
@@ -143,6 +144,7 @@ class _Group:
         self._task, self._asked, self._spaces, self._writer = task, asked, spaces, writer
         self._batchers = {i: Batcher(asked[i], embedders[i], self._emitter(i)) for i in task.parts}
         self._media: dict[tuple[int, str], str] = {}
+        self._left = Counter(clip for part in task.parts.values() for clip in part.wanted)
         self._n_rows = self._n_bytes = 0
 
     def take(self, job: ClipJob, items: Iterable[Piece | End]) -> None:
@@ -166,7 +168,6 @@ class _Group:
         self._writer.end_task(
             TaskReport(
                 index=self._task.index,
-                n_clips=len(self._task.wanted),
                 n_rows=self._n_rows,
                 n_bytes=self._n_bytes,
                 length=self._task.length,
@@ -182,6 +183,9 @@ class _Group:
                 self._writer.write(self._spaces[place], outcome.clip, outcome.rows, media)
                 self._n_rows += 1
                 self._n_bytes += outcome.rows.values.nbytes if isinstance(outcome.rows, Rows) else 0
+                self._left[outcome.clip] -= 1
+                if not self._left[outcome.clip]:
+                    self._writer.end_clip(self._task.index)
 
         return emit
 

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 
 from feature_extractors.base import Rows
 from feature_extractors.engine.embedding import Failure
-from feature_extractors.engine.report import TaskReport
+from feature_extractors.engine.report import Kept, TaskReport
 
 if TYPE_CHECKING:
     from mertools.store import Space, Writer
+
+
+LONG_GROUP = 5
+"""Rows of a group that is still in the works become durable after so many times `flush_s`: a slow group of long clips
+would else lose minutes to a kill. A resumed run computes the same batches, whichever of their rows are there."""
 
 
 class WriterThread:
@@ -21,8 +26,7 @@ class WriterThread:
 
     Args:
         writers: by fingerprint.
-        flush_s: groups are made durable together if they end within so many seconds; rows of a group always become
-            durable together, unless they alone fill a writer's buffer.
+        flush_s: groups are made durable together if they end within so many seconds.
     """
 
     def __init__(self, writers: Mapping[str, Writer], flush_s: float) -> None:
@@ -30,10 +34,10 @@ class WriterThread:
         self._flush_s = flush_s
         self._flushed = time.monotonic()
         self._queue: Queue[Callable[[], None] | None] = Queue(maxsize=64)
-        self._ended: list[TaskReport] = []
+        self._ended: list[Kept | TaskReport] = []
         self._failure: BaseException | None = None
-        self.durable: SimpleQueue[TaskReport] = SimpleQueue()
-        """Reports of groups whose rows are on disk."""
+        self.durable: SimpleQueue[Kept | TaskReport] = SimpleQueue()
+        """Clips, and reports of groups, whose rows are on disk."""
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
@@ -49,9 +53,13 @@ class WriterThread:
         else:
             self._put(lambda: writer.add(clip, rows.values, rows.times_s, media=media))
 
+    def end_clip(self, task: int) -> None:
+        """All rows of one of the task's clips have been queued."""
+        self._put(lambda: self._end(Kept(task), LONG_GROUP * self._flush_s))
+
     def end_task(self, report: TaskReport) -> None:
         """All rows of a group have been queued."""
-        self._put(lambda: self._end_task(report))
+        self._put(lambda: self._end(report, self._flush_s))
 
     def finish(self) -> None:
         """Make everything durable that was queued, and end the thread."""
@@ -85,15 +93,15 @@ class WriterThread:
             except BaseException as error:  # raised where the next row is queued
                 self._failure = error
 
-    def _end_task(self, report: TaskReport) -> None:
-        self._ended.append(report)
-        if time.monotonic() - self._flushed >= self._flush_s:
+    def _end(self, ended: Kept | TaskReport, flush_s: float) -> None:
+        self._ended.append(ended)
+        if time.monotonic() - self._flushed >= flush_s:
             self._flush()
 
     def _flush(self) -> None:
         for writer in self._writers.values():
             writer.flush()
-        for report in self._ended:
-            self.durable.put(report)
+        for ended in self._ended:
+            self.durable.put(ended)
         self._ended.clear()
         self._flushed = time.monotonic()

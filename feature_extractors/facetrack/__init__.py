@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from feature_extractors.facetrack.crops import CROP_POLICIES, Crops, Cutter, cutter
 from feature_extractors.facetrack.geometry import FaceTrack, Geometry
+from feature_extractors.facetrack.settings import TrackerSettings
 from feature_extractors.facetrack.shipped import read_openface_folder
 from feature_extractors.facetrack.shrink import Shrinker, Shrunk
 from feature_extractors.facetrack.who import WHO_POLICIES, choose
@@ -28,6 +29,7 @@ __all__ = [
     "Geometry",
     "Shrinker",
     "Shrunk",
+    "TrackerSettings",
     "choose",
     "cutter",
     "read_openface_folder",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 
-MIN_FACE = 20
-"""Side of the smallest face that is searched, in pixels of the small frame; MTCNN's own default."""
+from feature_extractors.facetrack.settings import MIN_FACE
 
 _BATCH = 16
 _ONET_SIDE = 48
@@ -140,17 +136,6 @@ def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     common = np.maximum(high - low, 0).prod(axis=-1)
     areas = [np.maximum(box[..., 2:] - box[..., :2], 0).prod(axis=-1) for box in (a, b)]
     return np.asarray(common / np.maximum(areas[0] + areas[1] - common, np.finfo(np.float64).tiny))
-
-
-def weights_hash() -> str:
-    """Hash of MTCNN's weights in the installed wheel, 16 hexadecimal digits; torch is not loaded."""
-    spec = find_spec("facenet_pytorch")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("facenet_pytorch")
-    digest = hashlib.blake2b(digest_size=8)
-    for name in ("pnet.pt", "rnet.pt", "onet.pt"):
-        digest.update((Path(spec.origin).parent / "data" / name).read_bytes())
-    return digest.hexdigest()
 
 
 def _faces(box: np.ndarray | None, confidence: np.ndarray, points: np.ndarray) -> Faces:

@@ -20,16 +20,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_extractors.facetrack.associate import State, associate
-from feature_extractors.facetrack.detect import MIN_FACE, NO_FACES, Detector, Faces, overlap, weights_hash
-from feature_extractors.facetrack.geometry import COLUMNS, FaceTrack, Geometry
+from feature_extractors.facetrack.detect import NO_FACES, Detector, Faces, overlap
+from feature_extractors.facetrack.geometry import FaceTrack, Geometry
+from feature_extractors.facetrack.settings import TrackerSettings
 from feature_extractors.facetrack.shrink import Shrinker, Shrunk
 from feature_extractors.facetrack.windows import Window, windows
 
 if TYPE_CHECKING:
     from mertools.store import SpaceSpec
-
-REVISION = 1
-"""Raised whenever the numbers the tracker makes change."""
 
 MIN_AGREEMENT = 0.6
 """Overlap of a face in two neighbouring searched frames, below which the frame between them is searched too."""
@@ -124,25 +122,7 @@ class FaceTracker:
 
     def spec(self) -> SpaceSpec:
         """The space of its geometries in the store; the device is not part of it."""
-        from mertools.store import SpaceSpec
-
-        settings = {
-            "stride": self.stride,
-            "side": self.side,
-            "closer_side": self.closer_side,
-            "measure": self.measure,
-            "min_face": MIN_FACE,
-            "weights": weights_hash(),
-        }
-        return SpaceSpec(
-            extractor="face/track",
-            level="geometry",
-            dim=COLUMNS,
-            revision=REVISION,
-            settings=settings,
-            modality="face",
-            facts={"licence": "MIT (facenet-pytorch)", "detector": "MTCNN, facenet-pytorch 2.5.3"},
-        )
+        return TrackerSettings(self.stride, self.side, self.closer_side, self.measure).spec()
 
     def find(self, shrunk: Callable[[Shrinker], Iterable[Shrunk]]) -> Geometry:
         """Find the faces of one clip; where there are none, look again at larger frames, for small faces.

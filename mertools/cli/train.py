@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mertools.cli import Outcome, say
+from mertools.cli import Outcome, assignments, say
 from mertools.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Train and show the scores."""
     from baselines import train
-    from baselines.options import parse_assignments
     from baselines.runs import Recipe
     from mertools.corpus import Corpus
 
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     options = {
         **(recipe.options or {}),
         **{name: value for name, value in flags.items() if value is not None},
-        **parse_assignments(settings),
+        **assignments(settings),
     }
     corpus = _needed(arguments.corpus or recipe.corpus, "--corpus DIR")
     named = bool(arguments.track or targets)

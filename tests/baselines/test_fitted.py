@@ -1,5 +1,7 @@
 """Scaling, components, value ranges and priors are those of the training part, and nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -85,3 +87,11 @@ def test_a_batch_without_annotations_has_no_loss_and_finite_gradients() -> None:
     assert values.grad is not None
     assert not logits.grad.any()
     assert not values.grad.any()
+
+
+def test_a_space_that_no_training_clip_has_is_masked_in_every_clip() -> None:
+    table = make_table()
+    bare = replace(table, present=table.present & [False, True])
+    fitted = fit(bare, TARGETS, standardise=True, pca=0)
+    assert [p.seen for p in fitted.projections] == [False, True]
+    assert fitted.batch(table).present.numpy().tolist() == bare.present.tolist()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines.models.attention import Attention
-from baselines.options import TrainOptions, parse_assignments, split_options
+from baselines.options import TrainOptions, split_options
 from baselines.protocol import inner_split, k_folds, leave_one_value_out, strata_of
 from baselines.streams import Streams
 from mertools.errors import ConfigError, TrainingError
@@ -133,6 +133,3 @@ def test_words_find_their_place_among_options() -> None:
         split_options({"lr": "fast"}, "attention", Attention)
     with pytest.raises(ConfigError, match="epochs must be at least 1"):
         split_options({"epochs": 0}, "attention", Attention)
-    for words in (["lr"], ["lr=1", "lr=2"], ["=3"]):
-        with pytest.raises(ConfigError, match="MER-T002"):
-            parse_assignments(words)

@@ -15,7 +15,7 @@ def asked(name, level="utterance", tmp="."):
         corpus,
         [name],
         level=level,
-        precision="fp32",
+        precision=lambda: "fp32",
         audio_column="audio",
         text_column="text",
         tracker=lambda: "0" * 16,

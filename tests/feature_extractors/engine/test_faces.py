@@ -111,6 +111,19 @@ def test_geometry_is_kept_and_no_extractor_detects_again(videos, store, fakes, w
     assert len(store.read("face/batchy", "speaking").values) == 10
 
 
+def test_a_face_too_small_for_the_first_look_is_found_by_the_second(tmp_path, store, fakes, work):
+    from skimage.data import astronaut
+    from skimage.transform import resize
+
+    frames = np.full((3, 720, 1280, 3), 90, np.uint8)
+    frames[:, 300:370, 600:670] = np.uint8(255 * resize(astronaut()[20:276, 96:352], (70, 70), anti_aliasing=True))
+    far = Clip("far", "train", write_video(tmp_path / "far.mp4", frames))
+    corpus = Corpus("far", tmp_path, (far,), tmp_path, (Split("train"),))
+    extract(corpus, ["face/plain"], store, **QUIET)
+    assert work == [("far", "Shrinker"), ("far", "Shrinker"), ("far", "CutAll")]
+    assert statuses(store, "face/plain") == {"far": "ok"}
+
+
 def test_extractors_side_by_side_share_one_pass_and_change_nothing(videos, store, new_store, fakes, work):
     names = ["face/plain", "face/plain:crop=aligned-256", "face/plain:crop=square-union-224"]
     extract(videos, names, store, **QUIET)

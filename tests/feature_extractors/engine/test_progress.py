@@ -2,7 +2,7 @@ import pytest
 
 from feature_extractors.engine import progress as module
 from feature_extractors.engine.progress import Progress, duration
-from feature_extractors.engine.report import Beat, TaskReport
+from feature_extractors.engine.report import Beat, Kept, TaskReport
 from feature_extractors.engine.tasks import Task
 
 
@@ -19,7 +19,10 @@ def test_the_line_is_about_media_and_does_not_call_kept_what_is_only_read(tasks,
         progress.add(Beat(0, 200.0, 1.0, 0.0))
         progress.add(Beat(1, 1.0, 3.0, 0.6))
         progress.add(Beat(1, 3.0, 5.0, 1.0))
-        progress.add(TaskReport(1, 2, 2, 8, 4.0, 5.0, 1.0))
+        progress.add(Kept(0))
+        progress.add(Kept(1))
+        progress.add(Kept(1))
+        progress.add(TaskReport(1, 2, 8, 4.0, 5.0, 1.0))
         progress.add(Beat(2, 4.0, 9.0, 1.8))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [

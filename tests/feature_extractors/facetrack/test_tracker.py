@@ -192,6 +192,13 @@ def test_shrinking_keeps_small_frames_and_brings_the_long_side_down(paint) -> No
     np.testing.assert_array_equal(Shrinker(600)(chunk).small, clip.frames)
 
 
+def test_the_space_of_geometries_is_known_without_torch(tracker: FaceTracker) -> None:
+    code = "import sys; from feature_extractors.facetrack import TrackerSettings as s; print(s().spec().fingerprint)"
+    code += "; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == tracker.spec().fingerprint
+
+
 def test_what_runs_beside_the_decoder_does_not_import_torch() -> None:
     code = "import sys, feature_extractors.facetrack as f; f.Shrinker, f.cutter; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 import wave
 
 import numpy as np
@@ -149,3 +151,13 @@ def test_real_clips_have_the_status_that_their_manifest_implies(tmp_path, real_d
     second = json.loads(capsys.readouterr().out)
     assert (second["extracted"], second["rows"]) == (0, 0)
     assert second["status"] == first["status"]
+
+
+def test_what_does_not_run_on_torch_does_not_import_it(extract, folder):
+    """Its import takes seconds, more than all else that a run with nothing left to do does."""
+    names = "face/hog,audio/prosody,text/ngram"
+    extract("--with", names)
+    code = "import sys; from mertools.cli import main; main(sys.argv[1:]); sys.exit(10 + ('torch' in sys.modules))"
+    for words in (["--with", names], ["--with", "audio/prosody,text/ngram", "--retry", "silent"]):
+        command = [sys.executable, "-c", code, "extract", str(folder), *words]
+        assert subprocess.run(command, check=False, capture_output=True).returncode == 10
