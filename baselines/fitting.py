@@ -46,13 +46,7 @@ def fit_member(
 
 def _search(task: Task, inner: Table, held: Table, streams: Streams, fold: int) -> EpochSearch:
     fitted, module = _fitted_module(task, inner, streams, fold)
-    held = held.rows(held.present.any(axis=1) & held.annotated())
-    if not len(held):
-        raise TrainingError(
-            "MER-T014",
-            f"no clip of the inner split of fold {fold} has both an embedding and an annotation.",
-            "Use selection=last with epochs=N, or fewer folds.",
-        )
+    held = _usable(held, f"inner split of fold {fold}")
     search = EpochSearch(_part(fitted, held).to(_device(task)), task.options.patience)
     _train(task, module, streams, fold, task.options.epochs, search)
     return search
@@ -60,13 +54,7 @@ def _search(task: Task, inner: Table, held: Table, streams: Streams, fold: int) 
 
 def _fitted_module(task: Task, table: Table, streams: Streams, fold: int) -> tuple[Fitted, FusionModule]:
     options = task.options
-    table = table.rows(table.present.any(axis=1) & table.annotated())
-    if not len(table):
-        raise TrainingError(
-            "MER-T015",
-            f"no clip of the training part of fold {fold} has both an embedding and an annotation.",
-            "`mertools store show` tells the statuses of the spaces.",
-        )
+    table = _usable(table, f"training part of fold {fold}")
     fitted = fit(table, task.targets, standardise=options.standardise, pca=options.pca)
     with streams.initialising(fold):
         model = create_model(task.model, dims=tuple(p.dim for p in fitted.projections), heads=task.heads, **task.config)
@@ -74,6 +62,18 @@ def _fitted_module(task: Task, table: Table, streams: Streams, fold: int) -> tup
     seed_dropout(model, streams.torch("dropout", fold, device=_device(task)))
     optimisation = Optimisation(options.lr, options.weight_decay, options.value_weight)
     return fitted, FusionModule(model, _part(fitted, table).to(_device(task)), optimisation)
+
+
+def _usable(table: Table, what: str) -> Table:
+    """The clips with an embedding and an annotation."""
+    table = table.rows(table.present.any(axis=1) & table.annotated())
+    if not len(table):
+        raise TrainingError(
+            "MER-T015",
+            f"no clip of the {what} has both an embedding and an annotation.",
+            "`mertools store show` tells statuses of spaces; selection=last epochs=N needs no inner split.",
+        )
+    return table
 
 
 def _train(

@@ -4,6 +4,7 @@ import csv
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,43 @@ def test_a_clip_without_any_embedding_gets_the_prior(run: Run, corpus: Corpus) -
     np.testing.assert_allclose(found.probabilities[0], expected)
     assert found.values["valence"][0] == pytest.approx(np.mean([m.fitted.values["valence"][0] for m in run.members]))
     assert not np.allclose(found.probabilities[1], expected)
+
+
+def test_quintiles_of_a_value_are_those_of_the_training_part(
+    corpus: Corpus, tmp_path: Path, fast: dict[str, Any]
+) -> None:
+    """The inner split spreads values by quintile; annotations of the test part must not move it."""
+    options = {**fast, "folds": "speaker", "target": "valence", "epochs": 2, "inner_parts": 2}
+    rng = np.random.default_rng(0)
+    spread = [with_cells(c, valence=f"{rng.uniform(-3, 3):.3f}") if c.split == "train" else c for c in corpus.clips]
+    moved = [with_cells(c, valence="4.5") if c.cells.get("speaker") == "ben" else c for c in spread]
+    before, after = (
+        train(replace(corpus, clips=tuple(clips)), AUDIO, "attention", tmp_path / name, **options)
+        for name, clips in (("before", spread), ("after", moved))
+    )
+    fold = next(f["fold"] for f in before.metrics["per_fold"] if f["left_out"] == "ben")
+    facts = [json.loads((r.folder / "checkpoints" / f"fold{fold}-seed0.json").read_text()) for r in (before, after)]
+    assert facts[0] == facts[1]
+
+
+def test_a_space_that_only_the_test_part_has_does_not_count(
+    corpus: Corpus, tmp_path: Path, quick: dict[str, Any]
+) -> None:
+    """The network of that fold has never seen the space: whatever stands in it, the predictions are the same."""
+    training = corpus.select(["train"])
+    with open_store(corpus.folder / "store") as store, store.writer(store.space(FACE)) as writer:
+        for clip in training:
+            if clip.cells["speaker"] != "ben":
+                writer.fail(clip.name, "no_face", "none found")
+    ben = {c.name for c in training if c.cells["speaker"] == "ben"}
+    options = {**quick, "folds": "speaker", "target": "discrete"}
+    before = train(corpus, [FACE, AUDIO], "attention", tmp_path / "before", **options).predictions()
+    rewrite(corpus, FACE, ben, lambda v: v * 100 + 7)
+    made = train(corpus, [FACE, AUDIO], "attention", tmp_path / "after", **options)
+    after = made.predictions()
+    rows = [i for i, name in enumerate(before.names) if name in ben]
+    np.testing.assert_array_equal(before.probabilities[rows], after.probabilities[rows])
+    assert [m.fitted.projections[0].seen for m in Run.read(made.folder).members].count(False) == 1
 
 
 def test_missing_annotations_and_embeddings_are_masked(corpus: Corpus, tmp_path: Path, fast: dict[str, Any]) -> None:
