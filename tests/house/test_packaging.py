@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from configparser import ConfigParser
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_setup_cfg_lists_every_package() -> None:
     config.read(ROOT / "setup.cfg")
     listed = set(config["options"]["packages"].split())
     assert listed == {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in python_files()}
+
+
+def test_the_import_contract_covers_the_whole_core() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ][0]
+    rooms = {
+        path.stem for path in (ROOT / "mertools").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert set(contract["source_modules"]) == {f"mertools.{room}" for room in rooms - {"__init__", "cli"}}
 
 
 def test_importing_the_core_brings_neither_torch_nor_numpy() -> None:
