@@ -15,5 +15,5 @@ def test_the_road_from_python(tmp_path: Path) -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.main(tmp_path, speakers=4) <= 1.0
+    assert module.main(tmp_path, speakers=6) <= 1.0
     assert (tmp_path / "upload.csv").read_text(encoding="utf-8").startswith("name,discrete,valence\n")
