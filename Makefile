@@ -8,7 +8,7 @@ THREADS := OMP_NUM_THREADS=2
 CLIPS ?= ../shared/data/clips
 ROUNDS ?= 10
 
-.PHONY: demo test test-slow soak lint types bench bench-gpu docs clean help
+.PHONY: demo test test-slow soak lint bench bench-gpu docs clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -22,7 +22,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Group:
-    """Clips of one split, of similar length, that are computed and made durable together."""
+    """Clips of one split, of similar length, that are computed together."""
 
     index: int
     clips: tuple[str, ...]

@@ -6,13 +6,14 @@ A module registers a `Maker` in `CORPORA`; a user's own folder of clips is the c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mertools.config import from_mapping
-from mertools.corpus import Corpus
+from mertools.corpus import CLIPS_FILE, CORPUS_FILE, Corpus
 from mertools.errors import CorpusError
+from mertools.files import write_bytes_atomically
 from mertools.registry import Registry
 
 __all__ = ["CORPORA", "Maker", "Prepared", "prepare"]
@@ -83,5 +84,17 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
         fault = "is not a folder" if raw.exists() else "does not exist"
         raise CorpusError("MER-C100", f"the raw folder {raw} {fault}.", "Check --raw.")
     prepared = maker.make(raw, out, chosen)
+    before = {path: path.read_bytes() for path in (out / CLIPS_FILE, out / CORPUS_FILE) if path.is_file()}
     prepared.corpus.write()
-    return prepared
+    return replace(prepared, warnings=(*prepared.warnings, *_kept(before)))
+
+
+def _kept(before: dict[Path, bytes]) -> list[str]:
+    """Keep what was replaced by something else: people edit manifests by hand."""
+    warnings = []
+    for path, content in before.items():
+        if path.read_bytes() != content:
+            kept = path.with_name(f"{path.name}.old")
+            write_bytes_atomically(kept, content)
+            warnings.append(f"{path} was there and differs; what it held is kept in {kept.name}.")
+    return warnings

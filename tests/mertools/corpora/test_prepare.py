@@ -127,6 +127,18 @@ def test_a_name_that_is_not_text_is_left_out_with_a_warning(tmp_path: Path) -> N
     assert any("not UTF-8" in w for w in prepared.warnings)
 
 
+def test_a_manifest_edited_by_hand_is_kept_beside_the_new_one(raw: Path, tmp_path: Path) -> None:
+    first = prepare("folder", raw, tmp_path / "out")
+    manifest = tmp_path / "out" / "clips.csv"
+    assert prepare("folder", raw, tmp_path / "out").warnings == first.warnings, "equal files are no news"
+    edited = manifest.read_text().replace("train", "test", 1)
+    manifest.write_text(edited)
+    again = prepare("folder", raw, tmp_path / "out")
+    assert (tmp_path / "out" / "clips.csv.old").read_text() == edited
+    assert manifest.read_text() != edited
+    assert any("clips.csv.old" in warning for warning in again.warnings)
+
+
 def test_unknown_corpus_option_and_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'labels'"):
         prepare("folder", tmp_path, tmp_path / "out", label="x.csv")
