@@ -6,6 +6,8 @@ A module registers a `Maker` in `CORPORA`; a user's own folder of clips is the c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,9 +44,11 @@ class Maker(ABC):
 
     Attributes:
         Options: dataclass of what the user may choose (``KEY=VALUE`` on the command line).
+        counts: published number of clips per split (``""`` = all clips), where known; `prepare` tells a difference.
     """
 
     Options: ClassVar[type[Any]] = NoOptions
+    counts: ClassVar[Mapping[str, int]] = {}
 
     @abstractmethod
     def make(self, raw: Path, out: Path, options: Any) -> Prepared:
@@ -58,6 +62,21 @@ class Maker(ABC):
         Raises:
             CorpusError: if the layout is not the expected one.
         """
+
+    @abstractmethod
+    def fake(self, raw: Path) -> dict[str, str]:
+        """Write a tiny corpus of this layout with made-up media and labels, for tests and for trying the road.
+
+        Args:
+            raw: folder to write into; it exists and is empty.
+
+        Returns:
+            Options with which `prepare` reads it (none needed: empty).
+        """
+
+    def expected(self, options: Any) -> Mapping[str, int]:
+        """The published counts that hold for `options`; `counts` unless a maker knows better."""
+        return self.counts
 
 
 CORPORA: Registry[type[Maker]] = Registry("corpus", "mertools.corpora", plural="corpora")
@@ -86,7 +105,19 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
     prepared = maker.make(raw, out, chosen)
     before = {path: path.read_bytes() for path in (out / CLIPS_FILE, out / CORPUS_FILE) if path.is_file()}
     prepared.corpus.write()
-    return replace(prepared, warnings=(*prepared.warnings, *_kept(before)))
+    differences = _differences(prepared.corpus, maker.expected(chosen))
+    return replace(prepared, warnings=(*prepared.warnings, *differences, *_kept(before)))
+
+
+def _differences(corpus: Corpus, expected: Mapping[str, int]) -> list[str]:
+    """Where the number of clips is not the published one: told, never fatal (people hold parts of corpora)."""
+    found = Counter(clip.split for clip in corpus.clips)
+    found[""] = len(corpus)
+    return [
+        f"{corpus.name}: {found[split]} clips{f' in split {split}' if split else ''}, published are {count}."
+        for split, count in expected.items()
+        if found[split] != count
+    ]
 
 
 def _kept(before: dict[Path, bytes]) -> list[str]:

@@ -6,10 +6,13 @@ A file name such as ``03a01Fa.wav`` says speaker (03), sentence (a01), emotion (
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from mertools.corpora import CORPORA, Maker, Prepared
+from mertools.corpora.fakes import fake_wav
 from mertools.corpora.scanning import some, with_durations
 from mertools.corpus import Clip, Corpus, Split, Target, Terms
 from mertools.errors import CorpusError, did_you_mean
@@ -61,6 +64,18 @@ class Emodb(Maker):
     """The corpus ``emodb``."""
 
     Options = EmodbOptions
+    counts: ClassVar[dict[str, int]] = {"": 535}
+
+    def expected(self, options: EmodbOptions) -> Mapping[str, int]:
+        """535 recordings, known for the whole set only."""
+        return {} if options.classes else self.counts
+
+    def fake(self, raw: Path) -> dict[str, str]:
+        """Two speakers, one sentence, all emotions; see `Maker.fake`."""
+        for pitch_hz, speaker in ((120.0, "03"), (220.0, "08")):
+            for letter in EMOTIONS:
+                fake_wav(raw / "wav" / f"{speaker}a01{letter}a.wav", pitch_hz=pitch_hz)
+        return {}
 
     def make(self, raw: Path, out: Path, options: EmodbOptions) -> Prepared:
         """Read ``RAW/wav/*.wav`` (or ``RAW/*.wav``); see `Maker.make`."""

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mertools.corpora import CORPORA, Maker, Prepared
+from mertools.corpora.fakes import fake_table, fake_video, fake_wav
 from mertools.corpora.scanning import (
     MediaFiles,
     find_media,
@@ -58,6 +59,18 @@ class Folder(Maker):
     """The corpus ``folder``."""
 
     Options = FolderOptions
+
+    def fake(self, raw: Path) -> dict[str, str]:
+        """Two videos with a sound of their own, one sound alone; labels and transcripts; see `Maker.fake`."""
+        names = ("first", "second", "third")
+        for index, name in enumerate(names):
+            fake_wav(raw / f"{name}.wav", pitch_hz=150.0 + 50 * index)
+            if name != "third":
+                fake_video(raw / f"{name}.mp4", shade=40 * index)
+        rows = [{"name": n, "discrete": label} for n, label in zip(names, MER_EMOTIONS, strict=False)]
+        fake_table(raw / "labels.csv", rows)
+        fake_table(raw / "transcripts.csv", [{"name": name, "text": f"this is the {name}"} for name in names])
+        return {}
 
     def make(self, raw: Path, out: Path, options: FolderOptions) -> Prepared:
         """Read a folder of clips; see `Maker.make`."""

@@ -1,0 +1,1 @@
+"""MER-NOISE: noisy and blurred versions of clips, seeded and on record."""

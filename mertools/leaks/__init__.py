@@ -1,0 +1,1 @@
+"""Clips that two corpora share, found by content."""
