@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mertools.metrics import Metric
-from mertools.tracks.base import arguments
+from mertools.tracks.columns import arguments
 
 N_DRAWS = 100
 

@@ -16,7 +16,7 @@ from mertools.metrics import METRICS, ClassRow, class_table, confusion
 from mertools.metrics.intervals import Interval, PairedTest, interval, paired_test
 from mertools.targets import Kind, Target
 from mertools.tracks import ReferenceScorer, Track, get_track
-from mertools.tracks.base import arguments
+from mertools.tracks.columns import arguments
 from submissions.floors import Columns, Floor, floors
 from submissions.names import join_keys, shown
 from submissions.problems import CONTAINER, PREDICTIONS_FILE, Problem, harmless

@@ -58,7 +58,7 @@ def check(track: Track, table: Table, file_name: str, candidates: Sequence[str] 
 
 def suffix_of(track: Track) -> str:
     """What the track's data file ends in."""
-    return {"csv": ".csv", "text": ".txt", "npz": ".npz"}[track.upload.kind]
+    return track.upload.suffix
 
 
 def require_table_format(track: Track) -> None:

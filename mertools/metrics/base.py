@@ -6,19 +6,37 @@ these per row and `from_sums` the metric for any sums, so that a resampled corpu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from mertools.errors import ConfigError
 from mertools.registry import Registry
 
 Array = npt.NDArray[Any]
-Kind = Literal["classes", "value"]
+Kind = Literal["classes", "value", "values", "flags", "labels", "preference"]
+"""What one input of a metric is; truth and prediction are columns of the same form:
+
+``classes``     ``(N,)`` one label per row, words or class indices
+``value``       ``(N,)`` one number per row
+``values``      ``(N, D)`` D numbers per row (valence and arousal, five traits)
+``flags``       ``(N, D)`` D times 0 or 1 per row (action units)
+``labels``      ``(N,)`` object: a collection of words per row, or `Runs` of such
+``preference``  ``(N,)`` ``a1``, ``a2`` or ``same``
+"""
 Statistics = Callable[..., Array]
 FromSums = Callable[[Array], Array]
+Parts = Callable[[Array, Sequence[str]], dict[str, float]]
+
+
+class Runs(tuple[Any, ...]):
+    """One row of a ``labels`` column under several groupings of synonyms; a metric is the mean over them."""
+
+    __slots__ = ()
 
 
 class ShapeError(ValueError):
@@ -39,6 +57,9 @@ class Metric:
         from_sums: sums ``(..., K)`` -> metric ``(...)``; equals `function` up to rounding; NaN where undefined.
         summary: one line.
         source: where it is defined.
+        needs: names of the resources (``wheels``) that `bind` must provide before it can be computed.
+        parts: sums ``(K,)`` and the names of the D targets -> the values it is the mean of (per trait, action unit,
+            wheel), for the report; None if it has no parts.
     """
 
     name: str
@@ -50,6 +71,24 @@ class Metric:
     from_sums: FromSums
     summary: str
     source: str
+    needs: tuple[str, ...] = ()
+    parts: Parts | None = None
+
+    def bind(self, **resources: Any) -> Metric:
+        """The same metric with the resources it needs; others are passed over.
+
+        Raises:
+            ConfigError: if one is lacking.
+        """
+        for name in self.needs:
+            if resources.get(name) is None:
+                raise ConfigError("MER-S110", f"the metric {self.name} needs {name}.", f"Name them with --{name} DIR.")
+        if not self.needs:
+            return self
+        given = {name: resources[name] for name in self.needs}
+        return replace(
+            self, function=partial(self.function, **given), statistics=partial(self.statistics, **given), needs=()
+        )
 
     def __call__(self, *columns: npt.ArrayLike) -> float:
         """The metric of truth and prediction columns, one pair per element of `inputs`."""
@@ -69,30 +108,47 @@ def metric(
     from_sums: FromSums,
     summary: str,
     source: str,
+    needs: tuple[str, ...] = (),
+    parts: Parts | None = None,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Decorator: register a scoring function under `name` with its facts; the function itself stays as it is."""
 
     def add(function: Callable[..., float]) -> Callable[..., float]:
         found = Metric(
-            name, function, inputs, higher_is_better, range, statistics, from_sums, summary=summary, source=source
+            name,
+            function,
+            inputs,
+            higher_is_better,
+            range,
+            statistics,
+            from_sums,
+            summary=summary,
+            source=source,
+            needs=needs,
+            parts=parts,
         )
         limits = [None if np.isinf(limit) else limit for limit in range]
         facts = {"inputs": list(inputs), "higher_is_better": higher_is_better, "range": limits, "source": source}
-        METRICS.add(name, found, summary=summary, **facts)
+        METRICS.add(name, found, summary=summary, needs=list(needs), **facts)
         return function
 
     return add
 
 
-def same_length(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, least: int = 1) -> tuple[Array, Array]:
-    """Both as arrays ``(N,)``.
+def same_length(
+    truth: npt.ArrayLike, prediction: npt.ArrayLike, *, least: int = 1, ndim: Literal[1, 2] = 1
+) -> tuple[Array, Array]:
+    """Both as arrays ``(N,)``, or ``(N, D)`` with D >= 1.
 
     Raises:
-        ShapeError: if they are not one-dimensional, differ in length, or have fewer than `least` rows.
+        ShapeError: if they have another number of dimensions, differ in shape, or have fewer than `least` rows.
     """
     x, y = np.asarray(truth), np.asarray(prediction)
-    if x.ndim != 1 or x.shape != y.shape or len(x) < least:
-        raise ShapeError(f"truth has shape {x.shape} and prediction {y.shape}; expected equal (N,) with N >= {least}.")
+    if x.ndim != ndim or x.shape != y.shape or len(x) < least or 0 in x.shape[1:]:
+        form = "(N,)" if ndim == 1 else "(N, D)"
+        raise ShapeError(
+            f"truth has shape {x.shape} and prediction {y.shape}; expected equal {form} with N >= {least}."
+        )
     return x, y
 
 

@@ -11,15 +11,18 @@ from mertools.tracks.base import (
     add_track,
     get_track,
 )
+from mertools.tracks.columns import Columns, arguments
 
 __all__ = [
     "TRACKS",
     "Candidates",
     "Column",
+    "Columns",
     "ReferenceScorer",
     "Rule",
     "Track",
     "Upload",
     "add_track",
+    "arguments",
     "get_track",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from mertools.metrics import METRICS, Metric
 from mertools.predictions import Predictions
 from mertools.registry import Registry
 from mertools.targets import Kind, Target
+from mertools.tracks.columns import Columns, arguments, coded, predicted, stack, stacked_kinds
 
 Source = Literal["official", "inferred", "unknown"]
 ColumnKind = Literal["key", "label", "number", "labels", "text", "preference"]
@@ -44,6 +46,9 @@ class Column:
         required: False for a column that the organisers read past.
         scored: False for a column whose cells no score depends on.
         respellings: lower-case spellings that can only mean one of `allowed`.
+        made_of: for a key that our predictions CSV holds in several columns: how to write it from them, as in
+            ``{name}/{frame:05d}.jpg``.
+        words: for ``labels``: whose way of reading a cell counts, a name of `mertools.openset.PARSERS`.
     """
 
     name: str
@@ -53,6 +58,8 @@ class Column:
     required: bool = True
     scored: bool = True
     respellings: Mapping[str, str] | None = None
+    made_of: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,10 @@ class Upload:
 
     Attributes:
         columns: in order; for an npz, the names of its arrays.
-        kind: file format inside the container.
+        kind: file format inside the container: ``csv`` (a table with a header), ``npz`` (one plain array per column),
+            ``texts`` (one text file per row, called after the key, holding the label).
+        header: first line of a table whose header is not the names of its columns.
+        suffix: what the data file ends in.
         file_name: name of the file (of the zip's only member, where there is a zip); empty if none is prescribed.
         file_name_source: where that name comes from; only an official one is binding.
         container: what is sent: the file itself, or a zip with the file at its root.
@@ -71,7 +81,9 @@ class Upload:
     """
 
     columns: tuple[Column, ...]
-    kind: Literal["csv", "npz", "text"] = "csv"
+    kind: Literal["csv", "npz", "texts"] = "csv"
+    suffix: str = ".csv"
+    header: tuple[str, ...] = ()
     file_name: str = ""
     file_name_source: Source = "unknown"
     container: Literal["none", "zip"] = "none"
@@ -113,11 +125,14 @@ class ReferenceScorer:
             ``at least``, or ``any`` (only true names are looked up).
         all_labels: whether labels of rows that are not scored are converted too (an unknown one stops the scorer).
         code: where that code stands; empty if the scorer was never published and a sibling's is used.
+        synonyms: whether words are first mapped by groups of synonyms that go with each row; rows without a group
+            are then not scored.
     """
 
     names: Literal["equal", "at least", "any"]
     all_labels: bool
     code: str = ""
+    synonyms: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,7 @@ class Track:
         targets: what is predicted and scored, with classes and ranges.
         upload: the file to send.
         candidates: the rows it must have.
-        primary: metric that ranks; a name of `METRICS`.
+        primary: metric that ranks; a name of `METRICS`, empty where people judge or nothing was published.
         secondary: further official metrics.
         reported: metrics that this toolkit adds.
         submissions: how many uploads are allowed; None if not published.
@@ -139,6 +154,8 @@ class Track:
         rules: every rule in words, with its source.
         train_splits: splits of the corpus to train on (folds are made of them).
         test_splits: splits that this track scores.
+        unit: what rows of one group share where the truth has no column ``speaker`` or ``source``: each ``clip`` by
+            itself, the ``name`` (several pairs of one clip), or the ``video`` (the key up to its first slash).
         licence: terms of the data.
     """
 
@@ -156,6 +173,7 @@ class Track:
     rules: tuple[Rule, ...] = ()
     train_splits: tuple[str, ...] = ("train",)
     test_splits: tuple[str, ...] = ("test1",)
+    unit: Literal["clip", "name", "video"] = "clip"
     licence: str = "data under the organisers' agreement"
 
     @property
@@ -166,20 +184,32 @@ class Track:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """All its metrics, the primary one first."""
-        return tuple(METRICS.get(name) for name in (self.primary, *self.secondary, *self.reported))
+        return tuple(METRICS.get(name) for name in (self.primary, *self.secondary, *self.reported) if name)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Resources without which it cannot be scored: ``wheels`` (tables), ``groups`` (of synonyms)."""
+        grouped = ("groups",) if self.scorer is not None and self.scorer.synonyms else ()
+        return (*grouped, *dict.fromkeys(name for metric in self.metrics for name in metric.needs))
+
+    @property
+    def inputs(self) -> dict[Any, tuple[Target, ...]]:
+        """Kinds of the columns that its metrics compare, with the targets in each."""
+        return dict(stacked_kinds(self.targets))
 
     def target(self, kind: Kind) -> Target:
         """The target of `kind` (``classes``, ``value``, ...); `KeyError` if there is none."""
         return {t.kind: t for t in self.targets}[kind]
 
     def evaluate(
-        self, truth: Mapping[str, Mapping[str, str | float | None]], predictions: Predictions
+        self, truth: Mapping[str, Mapping[str, Any]], predictions: Predictions, **resources: Any
     ) -> dict[str, float]:
         """All metrics of predictions; rows are joined by clip name, and clips without an annotation are left out.
 
         Args:
             truth: for each target name, clip name -> annotation (None = not annotated).
             predictions: must cover every clip that `truth` annotates for all targets; further clips are ignored.
+            **resources: what metrics need besides (``wheels``).
 
         Returns:
             Metric name -> value, the primary one first.
@@ -195,22 +225,26 @@ class Track:
         if not names:
             raise SubmissionError("MER-S060", f"no clip is annotated for all targets of {self.id}.")
         rows = _rows(predictions, names)
-        columns: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        for target in self.targets:
-            expected = [truth[target.name][name] for name in names]
-            columns[target.kind] = _pair(target, expected, predictions, rows)
-        return self.measure(columns)
+        expected = {t.name: coded(t, [truth[t.name][n] for n in names], "true") for t in self.targets}
+        said = {t.name: predicted(t, predictions, rows) for t in self.targets}
+        true, guessed = stack(self.targets, expected), stack(self.targets, said)
+        return self.measure({kind: (true[kind], guessed[kind]) for kind in true}, **resources)
 
-    def measure(self, columns: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    def measure(self, columns: Columns, **resources: Any) -> dict[str, float]:
         """All metrics of aligned columns.
 
         Args:
-            columns: target kind -> (truth ``(N,)``, prediction ``(N,)``); labels as class indices.
+            columns: kind of input -> truth and prediction; labels of classes as class indices.
+            **resources: what metrics need besides (``wheels``).
 
         Returns:
             Metric name -> value, the primary one first.
+
+        Raises:
+            ConfigError: if a resource is lacking.
         """
-        return {metric.name: metric(*arguments(metric, columns)) for metric in self.metrics}
+        bound = [metric.bind(**resources) for metric in self.metrics]
+        return {metric.name: metric(*arguments(metric, columns)) for metric in bound}
 
     def as_json(self) -> dict[str, Any]:
         """Everything above as JSON-able data, for ``mertools list tracks --json``."""
@@ -230,38 +264,24 @@ def add_track(track: Track) -> Track:
 
 
 def get_track(name: str) -> Track:
-    """The track called `name`.
+    """The track called `name`, or the one that a YAML file describes.
+
+    Args:
+        name: an id of ``mertools list tracks``, or the path of a file that ends in ``.yaml``.
 
     Raises:
         UnknownNameError: if there is none; the message names the nearest.
+        ConfigError: if the file does not describe a track.
 
     Example:
         >>> get_track("mer2023-multi").primary
         'mer2023_combined'
     """
+    if name.endswith((".yaml", ".yml")):
+        from mertools.tracks.own import read_track
+
+        return read_track(Path(name))
     return TRACKS.get(name)
-
-
-def arguments(metric: Metric, columns: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
-    """The arguments of a metric out of columns by target kind: truth and prediction of each of its inputs."""
-    return [column for kind in metric.inputs for column in columns[kind]]
-
-
-def class_indices(target: Target, labels: Sequence[object], whose: str) -> np.ndarray:
-    """Index of each label in the target's classes, ``(N,)`` int64.
-
-    Raises:
-        SubmissionError: for a label that is none of them.
-    """
-    index = {label: i for i, label in enumerate(target.classes)}
-    try:
-        return np.array([index[label] for label in labels], dtype=np.int64)  # type: ignore[index]
-    except KeyError as error:
-        raise SubmissionError(
-            "MER-S061",
-            f"{whose} label {error.args[0]!r} is not one of the {len(index)} classes of target '{target.name}'.",
-            f"Expected one of: {', '.join(target.classes)}.",
-        ) from None
 
 
 def _rows(predictions: Predictions, names: Sequence[str]) -> np.ndarray:
@@ -272,16 +292,3 @@ def _rows(predictions: Predictions, names: Sequence[str]) -> np.ndarray:
             "MER-S062", f"{len(missing)} of {len(names)} annotated clips are not predicted, first '{missing[0]}'."
         )
     return np.array([row[name] for name in names])
-
-
-def _pair(
-    target: Target, expected: Sequence[object], predictions: Predictions, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    if target.kind == "classes":
-        predicted = predictions.discrete if predictions.labels else predictions.texts.get(target.name, ())
-        if predicted:
-            said = [predicted[i] for i in rows]
-            return class_indices(target, expected, "true"), class_indices(target, said, "predicted")
-    elif target.kind == "value" and target.name in predictions.values:
-        return np.array(expected, dtype=float), np.asarray(predictions.values[target.name], dtype=float)[rows]
-    raise SubmissionError("MER-S063", f"the predictions hold nothing for target '{target.name}'.")
