@@ -6,6 +6,18 @@ MER_EMOTIONS = ("neutral", "angry", "happy", "sad", "worried", "surprise")
 MER_VALENCE_RANGE = (-5.0, 5.0)
 """Valence of MER2023, annotated in steps of 0.25."""
 
+AFEW_EMOTIONS = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
+"""The seven words of EmotiW's AFEW, as its label files spell them."""
+
+ABAW_EXPRESSIONS = ("Neutral", "Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Other")
+"""Expressions of Aff-Wild2, index 0..7."""
+
+ABAW_ACTION_UNITS = ("AU1", "AU2", "AU4", "AU6", "AU7", "AU10", "AU12", "AU15", "AU23", "AU24", "AU25", "AU26")
+"""The twelve action units of Aff-Wild2, in the order of its files."""
+
+TRAITS = ("Extraversion", "Agreeableness", "Conscientiousnes", "Neuroticism", "Open Mindedness")
+"""The five traits of MER2025's personality track, spelt as in its baseline's files."""
+
 MER_RESPELLINGS = {
     "surprised": "surprise",
     "suprise": "surprise",

@@ -41,12 +41,14 @@ class Column:
         name: header cell, exact.
         kind: ``key`` (identifies the row), ``label`` (one of `allowed`), ``number``, ``labels`` (an open set of words),
             ``text`` (free), ``preference`` (one of `allowed`).
-        allowed: the values a cell may have; empty = any of its kind.
+        target: the target it holds, where that is called otherwise.
+        allowed: the values a cell may have; empty = any of its kind. The i-th stands for the i-th class of the target,
+            whatever that is called (``3`` for Fear).
         range: where the annotations lie; a prediction outside is suspicious, not wrong.
         required: False for a column that the organisers read past.
         scored: False for a column whose cells no score depends on.
         respellings: lower-case spellings that can only mean one of `allowed`.
-        made_of: for a key that our predictions CSV holds in several columns: how to write it from them, as in
+        made_of: how to write it from columns of our predictions CSV, where it is called otherwise or stands in several:
             ``{name}/{frame:05d}.jpg``.
         words: for ``labels``: whose way of reading a cell counts, a name of `mertools.openset.PARSERS`.
     """
@@ -60,6 +62,7 @@ class Column:
     respellings: Mapping[str, str] | None = None
     made_of: str = ""
     words: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,10 @@ class Upload:
     def column(self, name: str) -> Column:
         """The column called `name`; `KeyError` if there is none."""
         return {c.name: c for c in self.columns}[name]
+
+    def holding(self, target: str) -> Column:
+        """The column that holds a target; `KeyError` if none does."""
+        return {c.target or c.name: c for c in self.columns if c.kind != "key"}[target]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""MER2024 (IJCAI 2024): SEMI and NOISE, six labels for 20,000 candidates of which a hidden part is scored."""
+"""MER2024 (IJCAI 2024): SEMI and NOISE (six labels) and OV (any words), for 20,000 candidates partly scored."""
 
 from dataclasses import replace
 
@@ -52,5 +52,43 @@ NOISE = add_track(
         rules=tuple(
             replace(rule, text="CodaLab competition 19438") if rule.about == "channel" else rule for rule in SEMI.rules
         ),
+    )
+)
+
+OV = add_track(
+    Track(
+        id="mer2024-ov",
+        edition="mer2024",
+        title="MER2024 MER-OV",
+        targets=(Target("openset", "labels"),),
+        upload=Upload(
+            (Column("name", "key"), Column("openset", "labels", words="mer2024")), container_source="official"
+        ),
+        candidates=Candidates(20_000),
+        primary="set_overlap",
+        secondary=("set_accuracy", "set_recall"),
+        submissions=5,
+        scorer=ReferenceScorer("any", all_labels=False, code="MER2024/main-ov.py of MERTools", synonyms=True),
+        rules=(
+            Rule("columns", "name,openset", "official"),
+            Rule(
+                "labels",
+                "a list printed as text, ['happy', 'excited']; any number of English words, [] for none",
+                "official",
+            ),
+            Rule("rows", "all 20,000 candidates; the scored part is hidden", "official"),
+            Rule(
+                "metric", "mean of set accuracy and set recall after grouping synonyms, five runs averaged", "official"
+            ),
+            Rule("grouping", "gpt-3.5-turbo-16k-0613 at temperature 0, a model that is retired", "official"),
+            Rule("scored rows", "those with a recorded group of synonyms", "official"),
+            Rule("channel", "CodaLab 19439 checks the format; the file that is scored goes by e-mail", "official"),
+            Rule("models", "open-source models only", "official"),
+            Rule("submissions", "up to 5, the best one counts", "official"),
+            Rule("order", "rows are joined by name; any order", "official"),
+            Rule("file name", "no name was published", "unknown"),
+            Rule("size", "no limit was published", "unknown"),
+        ),
+        test_splits=("candidate",),
     )
 )

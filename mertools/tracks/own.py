@@ -55,17 +55,17 @@ def add_own_tracks(folder: Path) -> list[Track]:
 def _problems(track: Track) -> list[str]:
     """What the types alone do not say."""
     problems = []
-    if not track.targets:
-        problems.append("it has no targets.")
-    columns = {column.name: column for column in track.upload.columns}
+    columns = {column.target or column.name: column for column in track.upload.columns if column.kind != "key"}
     if not track.upload.keys:
         problems.append("none of its columns is of kind key.")
     for target in track.targets:
         column = columns.get(target.name)
         if column is None:
             problems.append(f"target '{target.name}' has no column; columns: {', '.join(columns)}.")
-        elif column.kind in ("label", "preference") and target.classes and column.allowed != target.classes:
-            problems.append(f"column '{column.name}' allows other values than the classes of its target.")
+        elif column.kind in ("label", "preference") and target.classes and len(column.allowed) != len(target.classes):
+            problems.append(
+                f"column '{column.name}' allows {len(column.allowed)} values for {len(target.classes)} classes."
+            )
     inputs = set(track.inputs)
     for name in (track.primary, *track.secondary, *track.reported):
         if name and name not in METRICS:
