@@ -15,6 +15,7 @@ from submissions.names import shown
 from submissions.ours import as_integer, classes_of
 from submissions.problems import RUN_FIX, Problem, Severity
 
+_LOOSE_KEY = re.compile(r"(.+)/([0-9]{1,15})(\.[A-Za-z]{3,4})?")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 FOREIGN_SHARE = 0.2
 """A description with a larger share of letters outside English is pointed at."""
@@ -156,18 +157,18 @@ def key_pattern(column: Column) -> re.Pattern[str] | None:
     return re.compile(pattern)
 
 
-def certain_key(column: Column, cell: str) -> str | None:
+def certain_key(column: Column, cell: str, pattern: re.Pattern[str] | None = None) -> str | None:
     """The key a cell can only mean: spaces, digits of the frame and a lacking suffix set right; None if not certain.
 
     Example:
         >>> certain_key(Column("image_location", "key", made_of="{name}/{frame:05d}.jpg"), "video7/12")
         'video7/00012.jpg'
     """
-    pattern = key_pattern(column)
+    pattern = pattern or key_pattern(column)
     if pattern is None:
         return cell.strip()
     text = cell.strip().replace("\\", "/")
-    found = re.fullmatch(r"(.+)/([0-9]{1,15})(\.[A-Za-z]{3,4})?", text)
+    found = _LOOSE_KEY.fullmatch(text)
     if found is None or int(found[2]) < 1:
         return None
     names = [name for _, name, _, _ in Formatter().parse(column.made_of) if name]
@@ -179,11 +180,11 @@ def key_verdicts(column: Column, cell: str, pattern: re.Pattern[str]) -> list[Ve
     """What is wrong with a key that must hold a frame number, counted from 1."""
     found = pattern.fullmatch(cell)
     digits = found.groupdict().get("frame", "1") if found else "0"
-    if found and int(digits) >= 1 and certain_key(column, cell) == cell:
+    if found and int(digits) >= 1 and certain_key(column, cell, pattern) == cell:
         return []
     names = {name: ("video" if not spec else 1) for _, name, spec, _ in Formatter().parse(column.made_of) if name}
     expected = f"a key as in {column.made_of.format(**names)}, the first frame being 1"
-    certain = certain_key(column, cell)
+    certain = certain_key(column, cell, pattern)
     if certain is not None and certain == cell.strip():
         return []  # spaces alone: told with the names
     return [(codes.FRAME_KEY, "error", expected, f"Write '{certain}', {RUN_FIX}" if certain else "Write the key.")]

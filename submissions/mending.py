@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mertools.tracks import Column, Track
-from submissions.cells import certain_key, certain_label, plain_number
+from submissions.cells import certain_key, certain_label, key_pattern, plain_number
 from submissions.names import JOINT, meant_keys
 from submissions.ours import classes_of
 from submissions.table import Table
@@ -52,7 +52,8 @@ def _mend(track: Track, column: Column) -> Callable[[str], str]:
         classes = classes_of(track, column)
         return lambda cell: certain_label(column, cell, classes) or cell
     if column.kind == "key":
-        return lambda cell: certain_key(column, cell) or cell.strip()
+        pattern = key_pattern(column)
+        return lambda cell: certain_key(column, cell, pattern) or cell.strip()
     if column.kind == "number":
         return lambda cell: cell.strip() if plain_number(cell) is not None else cell
     if column.kind == "labels":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mertools.errors import did_you_mean
 from mertools.tracks import Track, get_track
 from submissions import problems as codes
-from submissions.cells import CONTROL, cell_problems
+from submissions.cells import CONTROL, cell_problems, certain_key, key_pattern
 from submissions.names import join_keys, name_problems
 from submissions.problems import RUN_FIX, Problem, Severity
 from submissions.reading import read_names, read_table
@@ -72,8 +72,17 @@ def check(
 
             problems += unknown_words(column, cells, table.numbers, wheels)
     if keys is not None:
-        problems += name_problems(track, keys, table.numbers, candidates)
+        problems += name_problems(track, _as_meant(track, keys), table.numbers, candidates)
     return problems
+
+
+def _as_meant(track: Track, keys: list[str]) -> list[str]:
+    """Keys whose frame number is only written otherwise, put right: that has a problem of its own."""
+    columns = [c for c in track.upload.columns if c.kind == "key"]
+    pattern = key_pattern(columns[0])
+    if len(columns) > 1 or pattern is None:
+        return keys
+    return [key if key != key.strip() else certain_key(columns[0], key, pattern) or key for key in keys]
 
 
 def find_wheels(folder: Path | str | None) -> Wheels | None:

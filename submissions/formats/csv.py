@@ -46,13 +46,13 @@ def parse(content: bytes, columns: Sequence[str] = ()) -> Table:
         columns: the columns hoped for; with them another separator than the comma is recognised.
     """
     table = Table()
-    if not content.strip():
-        table.note(codes.EMPTY_FILE, "an empty file", "a header and rows", "Write the file again.")
-        return table
     if content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
         mend = f"Save as plain UTF-8, {RUN_FIX}"
         table.note(codes.BYTE_ORDER_MARK, "a byte order mark before the header", "UTF-8 without it", mend, row=1)
+    if not content.strip():
+        table.note(codes.EMPTY_FILE, "an empty file", "a header and rows", "Write the file again.")
+        return table
     _note_line_ends(content, table)
     _note_control_characters(content, table)
     try:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -126,3 +126,9 @@ def zipped(tmp_path: Path) -> Made:
     track = TRACKS.get("mer2024-semi")
     upload = replace(track.upload, file_name="answer.csv", file_name_source="official", container_source="official")
     return make(replace(track, upload=upload), tmp_path)
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Callable[..., Made]:
+    """Makes a valid submission of the track with an id."""
+    return lambda track, n=12: make(TRACKS.get(track), tmp_path, n)
