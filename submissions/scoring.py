@@ -148,7 +148,7 @@ def score(
             or the organisers' code would stop.
     """
     track = track if isinstance(track, Track) else get_track(track)
-    scorer = _scorer_of(track)
+    scorer = require_scorer(track)
     found = resources_of(track, wheels, groups)
     known = read_truth(track, Path(truth))
     listed = read_names(Path(candidates), track) if candidates is not None else None
@@ -179,7 +179,12 @@ def score(
     )
 
 
-def _scorer_of(track: Track) -> ReferenceScorer:
+def require_scorer(track: Track) -> ReferenceScorer:
+    """The scorer of a track.
+
+    Raises:
+        SubmissionError: if none was published.
+    """
     if track.scorer is None or not track.primary:
         raise SubmissionError(
             "MER-S076", f"{track.id} has no public scorer; nothing can be scored.", "Validate and package it instead."
