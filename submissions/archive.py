@@ -67,9 +67,7 @@ def open_zip(content: bytes, suffix: str, *, max_ratio: int = MAX_RATIO) -> Open
     return _open(content, suffix, single=True, max_members=MAX_MEMBERS, max_ratio=max_ratio)
 
 
-def open_members(
-    content: bytes, suffix: str, *, max_members: int = MAX_MEMBERS, max_ratio: int = MAX_RATIO
-) -> Opened:
+def open_members(content: bytes, suffix: str, *, max_members: int = MAX_MEMBERS, max_ratio: int = MAX_RATIO) -> Opened:
     """Read all data files of a zip; see `open_zip`.
 
     Args:

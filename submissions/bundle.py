@@ -99,7 +99,7 @@ def bundle(
     program, modules = _program(track)
     reference = {"truth.csv": truth.read_bytes()}
     if "wheels" in found.bound:
-        reference["wheels.json"] = _wheels(found.bound["wheels"])
+        reference["wheels.json"] = _json(found.bound["wheels"].as_json())
     if found.groups is not None:
         reference["groups.jsonl"] = _groups(found.groups)
     _clear(out)
@@ -141,17 +141,7 @@ def _track_module(track: Track) -> bytes:
     ).encode()
 
 
-def _wheels(wheels: Wheels) -> bytes:
-    document = {
-        "wheels": [{"name": w.name, "level1": dict(w.level1), "level2": dict(w.level2)} for w in wheels.wheels],
-        "forms": {form: list(names) for form, names in wheels.forms.items()},
-        "synonyms": {word: list(labels) for word, labels in wheels.synonyms.items()},
-        "places": {form: list(places) for form, places in wheels.places.items()},
-        "edition": wheels.edition,
-        "label": wheels.label,
-        "warnings": list(wheels.warnings),
-        "sha256": dict(wheels.sha256) if wheels.sha256 else None,
-    }
+def _json(document: Any) -> bytes:
     return (json.dumps(document, ensure_ascii=False) + "\n").encode()
 
 

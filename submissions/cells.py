@@ -193,9 +193,7 @@ def key_verdicts(column: Column, cell: str, pattern: re.Pattern[str]) -> list[Ve
 # -- text --------------------------------------------------------------------------------------------------------------
 
 
-def text_problems(
-    column: Column, cells: Sequence[str], numbers: Sequence[int], clips: Sequence[str]
-) -> list[Problem]:
+def text_problems(column: Column, cells: Sequence[str], numbers: Sequence[int], clips: Sequence[str]) -> list[Problem]:
     """Free text: no cell may be empty, and text that is not English is counted."""
     found = []
     foreign = []

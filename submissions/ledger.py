@@ -98,9 +98,7 @@ def record_package(
     return Entry(path, packaged, left, sha256 not in seen)
 
 
-def record_look(
-    track: Track, file: Path, truth: Path, value: float, *, folder: Path | str | None = None
-) -> Looks:
+def record_look(track: Track, file: Path, truth: Path, value: float, *, folder: Path | str | None = None) -> Looks:
     """Note that a truth file was looked at, where there is a ledger: named, or existing beside the file, or of its run.
 
     Args:
@@ -158,7 +156,9 @@ def read(path: Path) -> tuple[list[dict[str, Any]], int]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise SubmissionError("MER-S180", f"the ledger {path} cannot be read: {error}.", "Name another folder.") from None
+        raise SubmissionError(
+            "MER-S180", f"the ledger {path} cannot be read: {error}.", "Name another folder."
+        ) from None
     events, damaged = [], 0
     for line in lines:
         try:

@@ -86,6 +86,7 @@ def package(
             left,
         )
     receipt = receipt_of(track, written, table, target, upload, path)
+    ledgers.read(ledgers.ledger_path(track, target, ledger))  # a ledger that cannot be read stops us before, not after
     write_bytes_atomically(target, upload)
     entry = ledgers.record_package(track, target, receipt.sha256, receipt.rows, folder=ledger, score=score)
     receipt = replace(receipt, packaged=entry.packaged, left=entry.left, ledger=str(entry.path))

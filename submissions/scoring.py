@@ -248,9 +248,7 @@ def _compared(
     names = [f"{n} {path.name}" for n, (path, _) in enumerate(others)]
     predictions = {"": arguments(primary, first.columns)}
     predictions |= {name: arguments(primary, other.columns) for name, (_, other) in zip(names, others, strict=True)}
-    tests = compare_all(
-        primary, predictions, first.truth.groups, reference="", unit=first.truth.unit, seed=seed
-    )
+    tests = compare_all(primary, predictions, first.truth.groups, reference="", unit=first.truth.unit, seed=seed)
     return tuple(
         Comparison(path.name, _measured(metrics, other.columns, mode), tests["", name])
         for name, (path, other) in zip(names, others, strict=True)

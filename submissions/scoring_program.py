@@ -88,14 +88,9 @@ def read_wheels(path: Path) -> Any:
     """The tables of emotion wheels in the reference data; None if there are none."""
     if not path.is_file():
         return None
-    from mertools.wheels.tables import Wheel, Wheels
+    from mertools.wheels.tables import Wheels
 
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    fields["wheels"] = tuple(Wheel(**wheel) for wheel in fields["wheels"])
-    for name in ("forms", "synonyms", "places"):
-        fields[name] = {word: tuple(cells) for word, cells in fields[name].items()}
-    fields["warnings"] = tuple(fields["warnings"])
-    return Wheels(**fields)
+    return Wheels.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
 def page(title: str, problem: str, document: dict[str, Any]) -> str:

@@ -64,9 +64,7 @@ def certain_words(column: Column, cell: str) -> str | None:
     return mended if not left & _CERTAIN and mended != "[]" else None
 
 
-def unknown_words(
-    column: Column, cells: Sequence[str], numbers: Sequence[int], wheels: Wheels | None
-) -> list[Problem]:
+def unknown_words(column: Column, cells: Sequence[str], numbers: Sequence[int], wheels: Wheels | None) -> list[Problem]:
     """One warning about the words that the wheels do not know, and that therefore score nothing."""
     if wheels is None:
         return []

@@ -91,7 +91,10 @@ def _cells(name: str, content: bytes, table: Table) -> list[str] | None:
         return None
     if kind is None or kind.kind != "U" or len(shape) != 1:
         table.note(
-            codes.ARRAY_FORM, f"array {name} of type {descr!s:.60}, shape {shape}", "a one-dimensional array of text", _MEND
+            codes.ARRAY_FORM,
+            f"array {name} of type {descr!s:.60}, shape {shape}",
+            "a one-dimensional array of text",
+            _MEND,
         )
         return None
     if shape[0] > limits.MAX_ROWS or shape[0] * kind.itemsize != len(content) - start:

@@ -136,8 +136,6 @@ def test_a_folder_junk_or_wrong_name_in_a_zip_is_mended(zipped, tmp_path: Path) 
     assert validate(zipped.track, out, zipped.candidates) == []
 
 
-
-
 def test_members_that_overlap_are_a_bomb(zipped) -> None:
     """Two entries of the directory that point at one member."""
     data = zip_of(("answer.csv", zipped.text()), compression=zipfile.ZIP_STORED)
@@ -190,7 +188,9 @@ def more_rows(content: bytes) -> bytes:
 
 ARRAY_DEFECTS: dict[str, tuple[Callable, str]] = {
     "objects": (
-        lambda m: npz(arrays(m) | {"fileitems": np.array([r[1].split(", ") for r in m.rows[1:]] + [["x"]], object)[:-1]}),
+        lambda m: npz(
+            arrays(m) | {"fileitems": np.array([r[1].split(", ") for r in m.rows[1:]] + [["x"]], object)[:-1]}
+        ),
         codes.OBJECT_ARRAY,
     ),
     "numbers": (lambda m: npz(arrays(m) | {"fileitems": np.arange(12)}), codes.ARRAY_FORM),
@@ -204,7 +204,10 @@ ARRAY_DEFECTS: dict[str, tuple[Callable, str]] = {
     "cut off": (with_items(lambda c: c[:-7]), codes.ARRAY_SIZE),
     "no header": (with_items(lambda c: c[10:]), codes.ARRAY_FORM),
     "long header": (with_items(lambda c: c[:8] + b"\xff\xff" + c[10:]), codes.ARRAY_FORM),
-    "header that is code": (with_items(lambda c: c.replace(b"'fortran_order': False", b"'fortran_order': exit()")), codes.ARRAY_FORM),
+    "header that is code": (
+        with_items(lambda c: c.replace(b"'fortran_order': False", b"'fortran_order': exit()")),
+        codes.ARRAY_FORM,
+    ),
     "no characters": (with_items(lambda c: c[:-4] + b"\xff\xff\xff\xff"), codes.ARRAY_FORM),
     "half a surrogate": (with_items(lambda c: c[:-4] + b"\x00\xd8\x00\x00"), codes.ARRAY_FORM),
     "bomb": (
@@ -247,7 +250,9 @@ def test_a_pickle_in_an_array_is_never_opened(fine, tmp_path: Path) -> None:
 
 def test_big_endian_and_compressed_arrays_are_read(fine) -> None:
     out = io.BytesIO()
-    np.savez_compressed(out, **{name: array.astype(array.dtype.newbyteorder(">")) for name, array in arrays(fine).items()})
+    np.savez_compressed(
+        out, **{name: array.astype(array.dtype.newbyteorder(">")) for name, array in arrays(fine).items()}
+    )
     assert is_valid(validate(fine.track, fine.write(out.getvalue()), fine.candidates))
 
 
@@ -319,6 +324,6 @@ def test_a_final_line_feed_in_a_text_is_no_defect(maker) -> None:
 
 def test_every_code_is_tested() -> None:
     """Codes of problems stand in these tests or in those of single defects."""
-    here = (Path(__file__).read_text() + (Path(__file__).parent / "test_mutations.py").read_text())
+    here = Path(__file__).read_text() + (Path(__file__).parent / "test_mutations.py").read_text()
     names = [n for n, v in vars(codes).items() if n.isupper() and str(v).startswith("MER-S")]
     assert [n for n in names if f"codes.{n}" not in here] == ["NOT_FOUND"]

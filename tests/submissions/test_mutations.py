@@ -63,7 +63,7 @@ def extra(m):
 
 
 def semicolons(m):
-    return m.text([[f'{";".join(row)}'] for row in m.rows]).replace(b'"', b"")
+    return m.text([[f"{';'.join(row)}"] for row in m.rows]).replace(b'"', b"")
 
 
 ROWS = {
@@ -109,7 +109,9 @@ PRESCRIBED_HEADER = {
         certain=True,
     ),
     "header cut short": Defect(
-        lambda m: m.text().replace(f",{m.track.upload.header[-1]}\n".encode(), b"\n", 1), codes.HEADER_LINE, certain=True
+        lambda m: m.text().replace(f",{m.track.upload.header[-1]}\n".encode(), b"\n", 1),
+        codes.HEADER_LINE,
+        certain=True,
     ),
     "header spelt": Defect(
         lambda m: m.text().replace(m.track.upload.header[1].encode(), m.track.upload.header[1].upper().encode(), 1),

@@ -81,12 +81,21 @@ def test_an_upload_packaged_again_stays_as_it_is(made, tmp_path: Path) -> None:
 
 
 OURS = {
-    "abaw6-expr": ("name,frame,expression,prob_Neutral\nv,1,Fear,0.1\nv,2,Neutral,0.9\n", "v/00001.jpg,3\nv/00002.jpg,0\n"),
-    "abaw6-va": ("name,frame,valence,arousal\nv,1,0.5,-0.25\n", "image_location,valence,arousal\nv/00001.jpg,0.5,-0.25\n"),
+    "abaw6-expr": (
+        "name,frame,expression,prob_Neutral\nv,1,Fear,0.1\nv,2,Neutral,0.9\n",
+        "v/00001.jpg,3\nv/00002.jpg,0\n",
+    ),
+    "abaw6-va": (
+        "name,frame,valence,arousal\nv,1,0.5,-0.25\n",
+        "image_location,valence,arousal\nv/00001.jpg,0.5,-0.25\n",
+    ),
     "mer2024-ov": ('name,openset\nc,"happy, sad"\nd,calm\n', "name,openset\nc,\"['happy', 'sad']\"\nd,['calm']\n"),
     "mer2025-des": ("name,description\nc,He smiles.\n", "name,reason\nc,He smiles.\n"),
     "mer2026-fg": ('name,openset\nc,"happy, sad"\n', 'name,openset\nc,"happy, sad"\n'),
-    "mer2026-prefer": ("name,a1,a2,preference,prob_a1\nc,x,y,a1,0.7\nc,x,z,a2,0.2\n", "name,a1,a2,preference\nc,x,y,a1\nc,x,z,a2\n"),
+    "mer2026-prefer": (
+        "name,a1,a2,preference,prob_a1\nc,x,y,a1,0.7\nc,x,z,a2,0.2\n",
+        "name,a1,a2,preference\nc,x,y,a1\nc,x,z,a2\n",
+    ),
 }
 
 
