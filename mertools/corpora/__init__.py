@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,10 +28,12 @@ class Prepared:
     Attributes:
         corpus: the corpus.
         warnings: one sentence each; nothing that stops the road.
+        files: further files of the corpus folder (labels per frame), content by path within it; `prepare` writes them.
     """
 
     corpus: Corpus
     warnings: tuple[str, ...] = ()
+    files: Mapping[str, bytes | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,21 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
         raise CorpusError("MER-C100", f"the raw folder {raw} {fault}.", "Check --raw.")
     prepared = maker.make(raw, out, chosen)
     before = {path: path.read_bytes() for path in (out / CLIPS_FILE, out / CORPUS_FILE) if path.is_file()}
+    if prepared.files:
+        prepared.corpus.validate(())  # a manifest that will be refused leaves no files behind
+        _write_files(out, prepared.files)
     prepared.corpus.write()
     differences = _differences(prepared.corpus, maker.expected(chosen))
     return replace(prepared, warnings=(*prepared.warnings, *differences, *_kept(before)))
+
+
+def _write_files(out: Path, files: Mapping[str, bytes | str]) -> None:
+    """Write before the manifest, so that the manifest never names a file that is not there."""
+    for name, content in files.items():
+        path = (out / name).resolve()
+        if not path.is_relative_to(out) or path in (out / CLIPS_FILE, out / CORPUS_FILE):
+            raise ValueError(f"'{name}' is no place for a further file of a corpus")
+        write_bytes_atomically(path, content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def _differences(corpus: Corpus, expected: Mapping[str, int]) -> list[str]:
