@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from mertools.corpora.scanning import some, with_durations
 from mertools.corpora.tree import Found, Tree

@@ -1,12 +1,13 @@
 """AVCAffe: 106 people work in remote pairs; affect and cognitive load, as they report it (Sarkar et al., 2023).
 
-Known layout (the authors' read-me and loader): ``videos/shorter_segments/aiim001/task_1/*.avi`` (58,112 pieces of about
-6 s), ``videos/per_participant_per_task/aiim001/`` (950 whole recordings; that their names hold ``task_1`` is assumed),
-``ground_truths/{arousal,valence,mental_demand,effort,temporal_demand}.txt`` with lines ``aiim001_task_1, Excited``, and
-``info/train.txt``, ``info/val.txt``, ``info/no_audio_files.txt``. A label holds for a person's whole task: ``source`` is
-the task, ``speaker`` the person; HiCMAE averages the pieces of a task. Arousal and valence are five words each, in the
-order of the loader, so they are the class targets ``arousal_class`` and ``valence_class``; load is a number, 0 to 21
-(the authors' binary classes are > 10). Published numbers are those of the part ``val``, so its role is test here.
+Known layout (the authors' read-me and loader): ``videos/shorter_segments/aiim001/task_1/*.avi`` (58,112 pieces of
+about 6 s), ``videos/per_participant_per_task/aiim001/`` (950 whole recordings; that their names hold ``task_1`` is
+assumed), ``ground_truths/{arousal,valence,mental_demand,effort,temporal_demand}.txt`` with lines ``aiim001_task_1,
+Excited``, and ``info/train.txt``, ``info/val.txt``, ``info/no_audio_files.txt``. A label holds for a person's whole
+task: ``source`` is the task, ``speaker`` the person; HiCMAE averages the pieces of a task. Arousal and valence are
+five words each, in the order of the loader, so they are the class targets ``arousal_class`` and ``valence_class``;
+load is a number, 0 to 21 (the authors' binary classes are > 10). Published numbers are those of the part ``val``, so
+its role is test here.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class AvcaffeOptions:
 @CORPORA.register(
     "avcaffe",
     licence="research only, by the AVCAffe database licence",
-    summary="AVCAffe: remote work in pairs; arousal and valence of 5 words, cognitive load 0-21; train and val by person",
+    summary="AVCAffe: remote work in pairs; arousal, valence (5 words each), cognitive load 0-21; train and val",
 )
 class Avcaffe(Maker):
     """The corpus ``avcaffe``."""
@@ -120,7 +121,8 @@ def _reports(tree: Tree, what: str) -> dict[str, str]:
     files = tree.tables_like(rf"ground_truths/{what}\.txt")
     if not files:
         raise missing_layout("AVCAffe", tree.root, f"ground_truths/{what}.txt")
-    path, reports = files[0][0], {}
+    path = files[0][0]
+    reports: dict[str, str] = {}
     for number, line in read_lines(path):
         task, comma, cell = (part.strip() for part in line.partition(","))
         if not comma:

@@ -52,7 +52,7 @@ BROKEN = ("1076_MTI_NEU_XX", "1076_MTI_SAD_XX", "1064_TIE_SAD_XX", "1064_IEO_DIS
 MODES = {"1": "voice", "2": "face", "3": "both"}
 """First digit of a stimulus: what the raters were given."""
 
-_NAME = re.compile(r"(10[0-8]\d|109[01])_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX|X)")
+_NAME = re.compile(r"(10[0-8]\d|109[01])_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX)")
 _DEMOGRAPHICS = {"Age": "age", "Sex": "sex", "Race": "race", "Ethnicity": "ethnicity"}
 
 
@@ -147,7 +147,7 @@ class Cremad(Maker):
 
 
 def _name(place: str) -> str | None:
-    stem = PurePosixPath(place).name
+    stem = re.sub(r"_X$", "_XX", PurePosixPath(place).name)  # the wav of 1040_ITH_SAD_XX is called ..._X in some copies
     return stem if _NAME.fullmatch(stem) else None
 
 

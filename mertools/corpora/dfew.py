@@ -2,9 +2,9 @@
 
 Known layout: ``EmoLabel_DataSplit/{train,test}(single-labeled)/set_K.csv`` with the columns ``video_name,label``,
 labels from 1 as in the order of `EMOTIONS` (other systems' own lists count from 0 and are refused here); videos
-``Clip/original/N.mp4`` and folders of face crops ``Clip/clip_224x224/0000N/``, in some copies ``jpg_224`` or ``jpg_256``.
-A folder ``..._16f`` holds the 16-frame version stretched in time; it is used where there is no other. A clip's name is
-its number in five digits, as the face folders have it. ``fold`` is the set whose test part holds it. Speakers and films
+``Clip/original/N.mp4`` and folders of face crops ``Clip/clip_224x224/0000N/``, or ``jpg_224``, ``jpg_256``. A folder
+``..._16f`` holds the 16-frame version stretched in time; it is used where there is no other. A clip's name is its
+number in five digits, as the face folders have it. ``fold`` is the set whose test part holds it. Speakers and films
 of origin are not published.
 """
 

@@ -2,11 +2,11 @@
 
 Known layout (the published loaders): ``Evaluation.txt``, where a block begins with a line such as
 ``UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.8; V:3.0; D:3.2 ; N:4.0;``, and media ``session1/S01A/P/MSP-IMPROV-S01A-...``
-(``avi`` and ``wav``), in any folders; transcripts ``Text/MSP-IMPROV-....txt`` where there are. Note UTD in the labels and
-MSP in the file names. Letters A, H, N, S are the four classes; turns of another emotion (O) or without agreement (X)
+(``avi`` and ``wav``), in any folders; transcripts ``Text/MSP-IMPROV-....txt`` where there are. The labels say UTD,
+the file names MSP. Letters A, H, N, S are the four classes; turns of another emotion (O) or without agreement (X)
 keep their dimensions and have no class. Ratings lie in 1 to 5; ``arousal`` is 6 - A, since the file counts activation
-from high to low, according to the published loaders that say anything about it (``activation=stored`` keeps A).
-The speaker and the session stand in the name: ``F01`` is the woman of session 1. Folds leave a session out.
+from high to low, according to the published loaders that say anything about it (``activation=stored`` keeps A). The
+speaker and the session stand in the name: ``F01`` is the woman of session 1. Folds leave a session out.
 """
 
 from __future__ import annotations

@@ -98,10 +98,8 @@ class Ravdess(Maker):
 def _pairs(tree: Tree, channel: str) -> dict[str, Found]:
     """Media of a channel by clip (``01-`` and the fields that its files share)."""
     modes: dict[str, dict[str, Found]] = {}
-    for name, media in tree.by_clip(lambda place: PurePosixPath(place).name).items():
-        match = _NAME.fullmatch(name)
-        if match and match[2] == channel:
-            modes.setdefault(f"01{name[2:]}", {})[match[1]] = media
+    for name, media in tree.by_clip(lambda place: _channel_name(place, channel)).items():
+        modes.setdefault(f"01{name[2:]}", {})[name[:2]] = media
     nothing = Found()
     return {
         name: Found(
@@ -111,6 +109,11 @@ def _pairs(tree: Tree, channel: str) -> dict[str, Found]:
         for name, files in modes.items()
         if any(media.video or media.audio for media in files.values())
     }
+
+
+def _channel_name(place: str, channel: str) -> str | None:
+    match = _NAME.fullmatch(PurePosixPath(place).name)
+    return match[0] if match and match[2] == channel else None
 
 
 def _cells(name: str) -> dict[str, str]:
