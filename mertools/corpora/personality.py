@@ -206,6 +206,11 @@ class Mer25Personality(Maker):
         people = _people(tree)
         parts = _partition(tree)
         found = tree.by_clip(lambda place: _recording(place, options.part))
+        if not found:
+            where = "deception" if options.part == "both" else options.part
+            raise missing_layout(
+                "MER2025's personality track", raw, f"recording such as {where}/raw_video/001/NAME.mp4"
+            )
         rows = []
         for name in sorted(found):
             folder = _folder_of(name)
