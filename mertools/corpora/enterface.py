@@ -30,7 +30,7 @@ _PLACE = re.compile(rf"(?:^|/)subject[ _]?(\d+)/({'|'.join(EMOTIONS)})/(?:senten
 
 @CORPORA.register(
     "enterface",
-    licence="free for research (Martin et al., 2006)",
+    licence="research use; no licence text is published",
     summary="eNTERFACE'05: 43 people, 6 emotions, 5 folds by subject (--folds fold)",
 )
 class Enterface(Maker):
@@ -67,7 +67,7 @@ class Enterface(Maker):
             media_root=raw,
             splits=(Split("train"),),
             targets=(Target("discrete", "classes", classes=EMOTIONS),),
-            terms=Terms(licence="free for research (Martin et al., 2006)"),
+            terms=Terms(licence="research use; no licence text is published"),
         )
         return Prepared(corpus, (*warnings, *more))
 
