@@ -8,14 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mertools.config import from_mapping
 from mertools.corpus import CLIPS_FILE, CORPUS_FILE, Corpus
 from mertools.errors import CorpusError
-from mertools.files import write_bytes_atomically
+from mertools.files import write_bytes_atomically, write_text_atomically
 from mertools.registry import Registry
 
 __all__ = ["CORPORA", "Maker", "Prepared", "prepare"]
@@ -28,10 +28,12 @@ class Prepared:
     Attributes:
         corpus: the corpus.
         warnings: one sentence each; nothing that stops the road.
+        files: further files of the corpus folder (``pairs.csv``): name and content.
     """
 
     corpus: Corpus
     warnings: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,11 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
         fault = "is not a folder" if raw.exists() else "does not exist"
         raise CorpusError("MER-C100", f"the raw folder {raw} {fault}.", "Check --raw.")
     prepared = maker.make(raw, out, chosen)
-    before = {path: path.read_bytes() for path in (out / CLIPS_FILE, out / CORPUS_FILE) if path.is_file()}
+    written = (out / CLIPS_FILE, out / CORPUS_FILE, *(out / file for file in prepared.files))
+    before = {path: path.read_bytes() for path in written if path.is_file()}
     prepared.corpus.write()
+    for file, content in prepared.files.items():
+        write_text_atomically(out / file, content)
     differences = _differences(prepared.corpus, maker.expected(chosen))
     return replace(prepared, warnings=(*prepared.warnings, *differences, *_kept(before)))
 
