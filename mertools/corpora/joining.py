@@ -73,14 +73,14 @@ def first_folder(folders: Iterable[Path]) -> Path | None:
 
 
 def files_below(
-    folder: Path | None, suffixes: Sequence[str], name_of: Callable[[Path], str] = lambda path: path.stem
+    folder: Path | None, suffixes: Sequence[str], name_of: Callable[[Path], str] | None = None
 ) -> dict[str, Path]:
     """Files below `folder` by clip name, one walk, hidden ones passed over; empty if there is no folder.
 
     Args:
         folder: where to look, all subfolders included.
         suffixes: endings, lower case.
-        name_of: clip name of a path that is relative to `folder`.
+        name_of: clip name of a path that is relative to `folder`; its stem unless given.
 
     Raises:
         CorpusError: ``MER-C135`` if two files would be the same clip's.
@@ -92,7 +92,7 @@ def files_below(
             if name.startswith(".") or not name.lower().endswith(tuple(suffixes)):
                 continue
             path = Path(parent, name)
-            clip = name_of(path.relative_to(folder)) if folder else ""
+            clip = name_of(Path(os.path.relpath(path, folder))) if name_of else os.path.splitext(name)[0]
             if found.setdefault(clip, path) != path:
                 raise _two_files(clip, found[clip], path)
     return found
@@ -104,12 +104,12 @@ def _two_files(clip: str, first: Path, second: Path) -> CorpusError:
     )
 
 
-def videos_below(folder: Path | None, name_of: Callable[[Path], str] = lambda path: path.stem) -> dict[str, Path]:
+def videos_below(folder: Path | None, name_of: Callable[[Path], str] | None = None) -> dict[str, Path]:
     """Videos below a folder by clip name; see `files_below`."""
     return files_below(folder, VIDEO_SUFFIXES, name_of)
 
 
-def sounds_below(folder: Path | None, name_of: Callable[[Path], str] = lambda path: path.stem) -> dict[str, Path]:
+def sounds_below(folder: Path | None, name_of: Callable[[Path], str] | None = None) -> dict[str, Path]:
     """Audio files below a folder by clip name; see `files_below`."""
     return files_below(folder, AUDIO_SUFFIXES, name_of)
 
