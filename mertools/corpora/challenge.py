@@ -20,7 +20,6 @@ from mertools.corpora.joining import (
     first_folder,
     joined,
     layout_error,
-    other_class_counts,
     sounds_below,
     videos_below,
 )
@@ -107,10 +106,8 @@ def expected_counts(published: Mapping[str, int], options: TruthOptions) -> Mapp
     return {s: n for s, n in published.items() if not (released and s in ("candidate", "unlabelled"))}
 
 
-def prepare_edition(
-    layout: Layout, raw: Path, out: Path, options: TruthOptions, classes: Mapping[str, Mapping[str, int]] | None = None
-) -> Prepared:
-    """Read an edition; `classes` are its published class counts by split, as far as known.
+def prepare_edition(layout: Layout, raw: Path, out: Path, options: TruthOptions) -> Prepared:
+    """Read an edition.
 
     Raises:
         CorpusError: ``MER-C130`` if neither layout is there, ``MER-C139`` if a clip is to be learned from and to be
@@ -139,7 +136,7 @@ def prepare_edition(
         seen_in=seen_in(layout.name),
         transcripts=origins,
     )
-    warnings += [*text_warnings, *join_warnings, *pair_warnings, *other_class_counts(clips, classes or {}, "discrete")]
+    warnings += [*text_warnings, *join_warnings, *pair_warnings]
     return Prepared(corpus, tuple(warnings), {PAIRS_FILE: pairs_text(pairs)} if pairs else {})
 
 
@@ -234,7 +231,7 @@ def _add_openset(layout: Layout, roots: Sequence[Path], said: dict[str, Said]) -
                 entry.cells |= {"openset": labels, "openset_origin": origin}
     if not refused:
         return []
-    return [f"{len(refused)} candidates have open labels in a training table, left out: {some(sorted(refused))}."]
+    return [f"{len(refused)} candidates stand in tables to learn from, which is passed over: {some(sorted(refused))}."]
 
 
 def _add_truth(options: TruthOptions, raw: Path, said: dict[str, Said]) -> list[str]:

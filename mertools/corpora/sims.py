@@ -17,14 +17,16 @@ from mertools.corpora.fakes import fake_table, fake_video
 from mertools.corpora.joining import Said
 from mertools.corpora.processed import TRANSCRIPTS
 from mertools.corpora.sentiment import SPLITS, UNIMODAL, Found, SentimentMaker
-from mertools.corpora.tables import HUMAN, TRANSLATION, rows_of
+from mertools.corpora.tables import HUMAN, rows_of
 from mertools.corpus import Terms
 from mertools.errors import CorpusError
 
 SIMS_TERMS = Terms(licence="distributed by thuiar for research; no licence text published for the videos")
+ENGLISH = "translation"
+"""Whether people or a machine made it is not published."""
 SIMS_TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    TRANSCRIPTS: {"chinese": ("text", HUMAN), "english": ("text_en", TRANSLATION)},
-    "transcription.csv": {"chinese": ("text", HUMAN), "english": ("text_en", TRANSLATION)},
+    TRANSCRIPTS: {"chinese": ("text", HUMAN), "english": ("text_en", ENGLISH)},
+    "transcription.csv": {"chinese": ("text", HUMAN), "english": ("text_en", ENGLISH)},
 }
 
 
@@ -78,7 +80,7 @@ class Sims(SentimentMaker):
         for row in rows_of(translation, ("video_id", "clip_id", "Chinese", "English")) if translation.is_file() else ():
             name = self.clip_name(row["video_id"].strip(), row["clip_id"].strip())
             found.texts[name] = {"text": row["Chinese"].strip(), "text_en": row["English"].strip()}
-            found.origins = {"text": HUMAN, "text_en": TRANSLATION}
+            found.origins = {"text": HUMAN, "text_en": ENGLISH}
         found.media.add(*self.clips_by_video(raw / "Raw"))
         return found
 

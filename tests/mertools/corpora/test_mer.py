@@ -275,7 +275,7 @@ def test_open_labels_of_a_candidate_are_left_out_and_told(tmp_path: Path) -> Non
     fake_table(raw / "track2_train_mercaptionplus.csv", [{"name": "samplenew3_00000002", "openset": "[furious]"}])
     made = prepare("mer2026", raw, tmp_path / "out")
     assert made.corpus.clip("samplenew3_00000002").split == "candidate"
-    assert any("1 candidates have open labels" in w for w in made.warnings)
+    assert any("1 candidates stand in tables to learn from" in w for w in made.warnings)
 
 
 @pytest.mark.parametrize(
