@@ -78,7 +78,7 @@ def contains(corpus: str) -> dict[str, Part]:
 
     Example:
         >>> contains("mer2025")["mer2023"]
-        Part(what='train, test1, test2, test3', n_clips=5030)
+        Part(what='train, test1, test2, test3; train (later OV-MERD)', n_clips=5030)
         >>> contains("mer2026")["mer2024"].n_clips
         7369
     """
