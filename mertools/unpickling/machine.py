@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+import warnings
 from codecs import escape_decode
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -47,7 +48,9 @@ def unpickled(data: bytes, *, root_object: bool = False) -> Any:
         DamagedError: if it is not a whole pickle.
         TooLargeError: if it is nested too deeply or holds too many values.
     """
-    root = _Machine(data).run()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # unknown escapes in strings of protocol 0
+        root = _Machine(data).run()
     if root_object:
         if not isinstance(root, ArrayState) or type(root.value) is not list:
             raise NotPlainError("an object array that is not written as numpy writes it")

@@ -113,6 +113,7 @@ def test_arrays_of_older_and_newer_numpy_have_their_names_known() -> None:
 def test_strings_of_python_2_are_read_as_latin_1() -> None:
     protocol_0 = b"(dp0\nS'caf\\xe9'\np1\nF-1.5\ns."
     assert unpickled(protocol_0) == {"café": -1.5} == pickle.loads(protocol_0, encoding="latin1")
+    assert unpickled(b"S'a\\qb'\n.") == "a\\qb", "an unknown escape stays as it is"
     protocol_2 = b"\x80\x02}q\x00U\x04caf\xe9q\x01G\xbf\xf8\x00\x00\x00\x00\x00\x00s."
     assert unpickled(protocol_2) == {"café": -1.5}
     array = (  # numpy's array of Python 2: its bytes are a string
