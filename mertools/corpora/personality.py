@@ -15,7 +15,6 @@ without labels.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Mapping
@@ -32,6 +31,7 @@ from mertools.corpora.tree import Tree, look_through
 from mertools.corpus import Corpus, Split, Target
 from mertools.errors import CorpusError
 from mertools.labels import TRAITS
+from mertools.unpickling import read_pickle
 
 IMPRESSIONS = ("extraversion", "agreeableness", "conscientiousness", "neuroticism", "openness", "interview")
 """What ChaLearn annotates: five traits, and whether one would invite the person to an interview."""
@@ -148,13 +148,7 @@ def _texts(tree: Tree) -> dict[str, str]:
 def _load(path: Path) -> Mapping[Any, Any]:
     """The mapping in a json file, or in a pickle, which is read without running anything in it."""
     if path.suffix == ".pkl":
-        try:
-            unpickling = importlib.import_module("mertools.unpickling")
-        except ModuleNotFoundError:
-            raise CorpusError(
-                "MER-C230", f"{path} is a pickle, which this installation cannot read safely.", "Save it as json."
-            ) from None
-        content = unpickling.read_pickle(path)
+        content = read_pickle(path)
     else:
         try:
             content = json.loads(path.read_text(encoding="utf-8-sig"))

@@ -139,6 +139,6 @@ def test_files_are_written_before_the_manifest_and_none_outside(raw: Path, tmp_p
         return Prepared(made.corpus, made.warnings, {"../outside.csv": "x"})
 
     monkeypatch.setattr(maker, "make", escaping)
-    with pytest.raises(ValueError, match="no place"):
+    with pytest.raises(CorpusError, match="MER-C294"):
         prepare("affwild2", raw, tmp_path / "out")
     assert not (tmp_path / "outside.csv").exists()
