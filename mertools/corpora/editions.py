@@ -24,11 +24,13 @@ class Batch:
         n_clips: how many.
         held_as: what they are in each corpus that holds them.
         within: they are part of another batch, and do not count twice.
+        scored_by: editions whose tracks score at least some of them.
     """
 
     n_clips: int
     held_as: Mapping[str, str]
     within: bool = False
+    scored_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,18 @@ class Part:
 _TRAIN = dict.fromkeys(EDITIONS, "train")
 
 BATCHES = (
-    Batch(5_030, {**_TRAIN, "mer2023": "train, test1, test2, test3"}),
-    Batch(1_169, {"mer2024": "scored candidates of SEMI", "mer2025": "train", "mer2026": "train"}),
-    Batch(1_170, {"mer2024": "scored candidates of NOISE", "mer2025": "train", "mer2026": "train"}),
-    Batch(2_026, {"mer2025": "scored candidates of SEMI", "mer2026": "train"}),
+    Batch(5_030, {**_TRAIN, "mer2023": "train, test1, test2, test3"}, scored_by=("mer2023",)),
+    Batch(
+        1_169,
+        {"mer2024": "scored candidates of SEMI", "mer2025": "train", "mer2026": "train"},
+        scored_by=("mer2024",),
+    ),
+    Batch(
+        1_170,
+        {"mer2024": "scored candidates of NOISE", "mer2025": "train", "mer2026": "train"},
+        scored_by=("mer2024",),
+    ),
+    Batch(2_026, {"mer2025": "scored candidates of SEMI", "mer2026": "train"}, scored_by=("mer2025",)),
     Batch(
         332,
         {
@@ -62,7 +72,12 @@ BATCHES = (
         within=True,
     ),
     # Whether the scored clips of the two tracks of MER2025 overlap is not published.
-    Batch(1_200, {"mer2025": "scored candidates of FG", "mer2026": "train (openset)"}, within=True),
+    Batch(
+        1_200,
+        {"mer2025": "scored candidates of FG", "mer2026": "train (openset)"},
+        within=True,
+        scored_by=("mer2025",),
+    ),
     Batch(2_281, {"sims": "all", "simsv2": "part of train, val and test"}),
 )
 
@@ -93,6 +108,24 @@ def contains(corpus: str) -> dict[str, Part]:
                 n_clips = so_far.n_clips + (0 if batch.within else batch.n_clips)
                 parts[other] = Part("; ".join(dict.fromkeys(words)), n_clips)
     return {other: parts[other] for other in sorted(parts)}
+
+
+def scored_in(corpus: str, edition: str) -> str:
+    """Which clips of `corpus` another edition's tracks score, in words; empty if none as far as is known.
+
+    Example:
+        >>> scored_in("mer2025", "mer2024")
+        'scored candidates of SEMI (1,169 clips), scored candidates of NOISE (1,170 clips)'
+        >>> scored_in("mer2023", "mer2024")
+        ''
+    """
+    if corpus == edition:
+        return ""
+    return ", ".join(
+        f"{batch.held_as[edition]} ({batch.n_clips:,} clips)"
+        for batch in BATCHES
+        if corpus in batch.held_as and edition in batch.scored_by
+    )
 
 
 def seen_in(corpus: str) -> tuple[str, ...]:
