@@ -10,8 +10,8 @@ Three wheels, leaves in ``data/*.csv``:
   a few feelings added so that each core has happiness', anger's and fear's plain words.
 
 ``data/concepts.csv`` says in each row where words of one meaning stand on each wheel, unless a word is itself a label
-there; a row without any place lists words that must not be taken for a form. Forms follow the rules of `forms_of`; a written word goes before a formed one, and of
-two words that form the same the earlier counts.
+there; a row without any place lists words that must not be taken for a form. Forms follow the rules of `forms_of`; a
+written word goes before a formed one, and of two words that form the same the earlier counts.
 """
 
 from __future__ import annotations
@@ -60,9 +60,7 @@ def builtin_wheels() -> Wheels:
 
 
 def _places(word: str, places: list[str], wheels: tuple[Wheel, ...]) -> tuple[str | None, ...]:
-    return tuple(
-        word if word in wheel.level1 else place or None for place, wheel in zip(places, wheels, strict=True)
-    )
+    return tuple(word if word in wheel.level1 else place or None for place, wheel in zip(places, wheels, strict=True))
 
 
 def forms_of(word: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from mertools.errors import SubmissionError, did_you_mean
 from mertools.openset import parse_mer2025
 from mertools.wheels.tables import Wheel, Wheels, fold
-from mertools.wheels.workbook import MAX_BYTES, MAX_ROWS, Sheet, read_sheet
+from mertools.wheels.workbook import MAX_BYTES, MAX_ROWS, read_sheet
 
 N_WHEELS = 5
 FILES = ("format.csv", "synonym.xlsx", *(f"wheel{n}.xlsx" for n in range(1, N_WHEELS + 1)))
@@ -172,5 +172,3 @@ def _read_wheel(name: str, content: bytes) -> Wheel:
 
 _LEVELS = ("level1", "level2", "level3")
 _COPY = "Copy the file again from a MERTools checkout."
-
-__all__ = ["FILES", "SHA256", "Sheet", "read_folder"]

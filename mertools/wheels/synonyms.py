@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -88,9 +88,10 @@ class Groups:
         prediction: Sequence[Collection[str]],
         wheels: Wheels,
     ) -> Groups:
-        """Groups without a language model: words that lie in the same cluster of level 2 on most wheels are synonyms.
+        """Groups without a language model: words in the same cluster of level 1 on most wheels are synonyms.
 
-        Deterministic; scores made with them are not official.
+        Deterministic; scores made with them are not official. Of the rules tried on MER2024's example, this one came
+        nearest to the recorded groups (score 0.574 with the built-in wheels, 0.540 with the recorded groups).
 
         Args:
             names: clip names.
@@ -174,18 +175,15 @@ def _mapping(groups: Grouping) -> dict[str, str]:
 
 
 def _alike(words: Sequence[str], wheels: Wheels) -> Grouping:
-    """Words in groups; a word joins the first group whose first word it shares most wheels' clusters with."""
+    """Words in groups; a word joins the first group whose first word shares its cluster on most wheels."""
     n = len(wheels.wheels)
-    groups: list[list[str]] = []
-    places: list[list[Any]] = []
+    groups: list[tuple[list[str | None], list[str]]] = []
     for word in words:
-        mine = [wheels.cluster(word, wheel, 2) for wheel in range(n)]
-        for group, theirs in zip(groups, places, strict=True):
-            same = sum(a == b for a, b in zip(mine, theirs, strict=True) if a is not None)
-            if 2 * same > n or (wheels.base(word) is not None and wheels.base(word) == wheels.base(group[0])):
+        mine = [wheels.cluster(word, wheel, 1) for wheel in range(n)]
+        for theirs, group in groups:
+            if 2 * sum(a == b for a, b in zip(mine, theirs, strict=True) if a is not None) > n:
                 group.append(word)
                 break
         else:
-            groups.append([word])
-            places.append(mine)
-    return tuple(map(tuple, groups))
+            groups.append((mine, [word]))
+    return tuple(tuple(group) for _, group in groups)

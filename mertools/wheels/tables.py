@@ -66,7 +66,7 @@ class Wheels:
     Attributes:
         wheels: the wheels, in order.
         forms: form of a word (plural, adverb, noun, ..., and itself) -> words it is a form of, alphabetical.
-        synonyms: word -> labels of wheels that it means; alphabetical.
+        synonyms: word -> labels that it means, alphabetical; in the built-in tables the one word for its meaning.
         places: form -> its label on each wheel, None where it has none.
         edition: "mer2025", "mer2026", "built-in", or "unknown" if the files are not those the organisers published.
         label: what to say beside a score made with them.
@@ -143,7 +143,7 @@ class Wheels:
         return self.forms.get(fold(word), (None,))[0]
 
     def synonym(self, word: str) -> str | None:
-        """The alphabetically first label that the base of `word` means, whatever the wheel; None if it is unknown."""
+        """The first label that the base of `word` means, whatever the wheel; None if it is unknown."""
         base = self.base(word)
         return None if base is None else next(iter(self.synonyms.get(base, ())), None)
 
