@@ -52,15 +52,19 @@ def builtin_wheels() -> Wheels:
         wheels=wheels,
         forms={form: (word,) for form, word in base.items()},
         synonyms={word: (head,) for word, (_, head) in meaning.items()},
-        places={form: _places(word, meaning[word][0], wheels) for form, word in base.items()},
+        places={form: _places(form, word, meaning[word][0], wheels) for form, word in base.items()},
         edition="built-in",
         label=LABEL,
         warnings=(f"scored with the wheels {LABEL}",),
     )
 
 
-def _places(word: str, places: list[str], wheels: tuple[Wheel, ...]) -> tuple[str | None, ...]:
-    return tuple(word if word in wheel.level1 else place or None for place, wheel in zip(places, wheels, strict=True))
+def _places(form: str, word: str, places: list[str], wheels: tuple[Wheel, ...]) -> tuple[str | None, ...]:
+    """Where a form of a word stands: at itself or the word if that is a label, else where its meaning does."""
+    return tuple(
+        next(label for label in (form, word, place or None) if label is None or label in wheel.level1)
+        for place, wheel in zip(places, wheels, strict=True)
+    )
 
 
 def forms_of(word: str) -> Iterator[str]:

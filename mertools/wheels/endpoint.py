@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
@@ -200,6 +200,7 @@ class _Asker:
         self._endpoint, self._link, self._answers, self._progress = endpoint, link, answers, progress
         self._there, self._needed = there, needed
         self._lock, self._stop = Lock(), Event()
+        self._failed: BaseException | None = None
 
     def ask(self, questions: Sequence[Question], workers: int) -> None:
         if not questions:
@@ -207,18 +208,23 @@ class _Asker:
         pool = ThreadPoolExecutor(max_workers=min(workers, len(questions)), thread_name_prefix="groups")
         try:
             futures = [pool.submit(self._one, question) for question in questions]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            failed = next((f.exception() for f in done if not f.cancelled() and f.exception() is not None), None)
-            if failed is not None:
-                self._stop.set()
-                _cancel(futures)
-                wait([f for f in futures if not f.cancelled()])
-                raise self._explained(failed) from None
+            wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+        if self._failed is not None:
+            raise self._explained(self._failed) from None
 
     def _one(self, question: Question) -> None:
+        try:
+            self._answer(question)
+        except BaseException as error:  # stop before this thread takes the next question
+            with self._lock:
+                self._failed = self._failed or error
+            self._stop.set()
+            raise
+
+    def _answer(self, question: Question) -> None:
         problem = ""
         for _ in range(self._endpoint.nonsense_tries):
             said = self._link.send(
@@ -252,8 +258,3 @@ class _Asker:
             return error
         kept = f" {self._there} of {self._needed} answers are kept; the next call asks only for the rest."
         return SubmissionError(error.code, error.message + kept, error.hint)
-
-
-def _cancel(futures: Sequence[Future[None]]) -> None:
-    for future in futures:
-        future.cancel()
