@@ -2,11 +2,13 @@
 
 Wall and processor seconds, the best of several repeats; on a busy machine compare the processor seconds. Without
 ``--wheels`` five wheels of the official size are made of made-up words.
+With ``--example`` the scores of 50 made systems by the built-in wheels are compared with those by the tables of ``--wheels``.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import platform
@@ -27,12 +29,14 @@ from mertools.wheels.official import read_folder
 REPEATS = 5
 N_CLIPS = 20_000
 N_FORMS = 7_386
+FINALS = ("ew2025_f1", "ew2026_level1_f1")
 
 
 def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wheels", type=Path, help="folder of official tables")
+    parser.add_argument("--example", type=Path, help="MER2024's ov_store: how the built-in wheels agree with --wheels")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "wheels.json")
     arguments = parser.parse_args()
     wheels = made_wheels() if arguments.wheels is None else Wheels.read(arguments.wheels)
@@ -50,8 +54,8 @@ def main() -> None:
     }
     if arguments.wheels is not None:
         actions["official tables, read"] = lambda: first_read(arguments.wheels)
-    result = {
-        "command": "python benchmarks/wheels.py" + (" --wheels DIR" if arguments.wheels else ""),
+    result: dict[str, Any] = {
+        "command": "python benchmarks/wheels.py [--wheels DIR] [--example DIR]",
         "wheels": wheels.label,
         "n_clips": N_CLIPS,
         "words_per_clip": round(sum(map(len, columns[1])) / N_CLIPS, 2),
@@ -60,6 +64,8 @@ def main() -> None:
         "seconds": {name: best(action) for name, action in actions.items()},
         "machine": machine(),
     }
+    if arguments.example is not None and arguments.wheels is not None:
+        result["agreement"] = agreement(arguments.example, wheels)
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
@@ -93,6 +99,37 @@ def made_wheels() -> Wheels:
     forms = {f"word{n}": (f"word{n}",) for n in range(N_FORMS)}
     places = {form: tuple(str(rng.choice(some)) if rng.random() < 0.6 else None for some in labels) for form in forms}
     return Wheels(wheels, forms, forms, places, "unknown", "made up")
+
+
+def agreement(folder: Path, official: Wheels) -> dict[str, object]:
+    """Official and built-in scores of 50 made systems: words kept at one rate, random words added at another."""
+    from scipy.stats import spearmanr
+
+    sides = []
+    for file in ("check", "predict"):
+        with (folder / f"{file}-openset.csv").open() as opened:
+            sides.append({row["name"]: row["openset"] for row in csv.DictReader(opened)})
+    names = sorted(sides[0])
+    truth, said = (read_column(side, names) for side in sides)
+    pool = np.array(sorted({word for row in (*truth, *said) for word in row}))
+    found: dict[str, object] = {"n_clips": len(names)}
+    for spread, (keep, more) in {"wide": ((0, 1), (0, 3)), "narrow": ((0.35, 0.65), (0.5, 1.5))}.items():
+        rng = np.random.default_rng(0)
+        scores = []
+        for _ in range(50):
+            kept, extra, source = rng.uniform(*keep), rng.uniform(*more), truth if rng.random() < 0.5 else said
+            rows = [(*(w for w in row if rng.random() < kept), *rng.choice(pool, rng.poisson(extra))) for row in source]
+            made = np.empty(len(rows), dtype=object)
+            made[:] = rows
+            both = (official, Wheels.builtin())
+            scores.append([[METRICS.get(m).bind(wheels=w)(truth, made) for w in both] for m in FINALS])
+        for metric, (theirs, ours) in zip(FINALS, np.array(scores).transpose(1, 2, 0), strict=True):
+            found[f"{metric}, {spread}"] = {
+                "spearman": round(float(spearmanr(theirs, ours)[0]), 4),
+                "mean_absolute_difference": round(float(np.abs(theirs - ours).mean()), 4),
+                "official_range": [round(float(theirs.min()), 3), round(float(theirs.max()), 3)],
+            }
+    return found
 
 
 def forgetful(wheels: Wheels) -> Wheels:

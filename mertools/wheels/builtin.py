@@ -75,8 +75,8 @@ def forms_of(word: str) -> Iterator[str]:
     its nouns in -ment and -ation.
 
     Example:
-        >>> sorted(forms_of("happy"))[:4], "frustrating" in set(forms_of("frustrated"))
-        (['happied', 'happier', 'happies', 'happiest'], True)
+        >>> {"happily", "happiness", "happier"} <= {*forms_of("happy")}, "frustrating" in {*forms_of("frustrated")}
+        (True, True)
     """
     if not word.isalpha():
         return

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from mertools.metrics.words import words_of
 
 ENVIRONMENT = "MERTOOLS_WHEELS"
 LEVELS = (1, 2)
+
+_AS_THEY_ARE = ("forms", "synonyms", "places", "edition", "label", "warnings", "sha256")
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,14 @@ class Wheels:
         sha256: file name -> hash; empty for the built-in ones.
     """
 
-    wheels: tuple[Wheel, ...]
-    forms: Mapping[str, tuple[str, ...]]
-    synonyms: Mapping[str, tuple[str, ...]]
-    places: Mapping[str, tuple[str | None, ...]]
+    wheels: tuple[Wheel, ...] = field(repr=False)
+    forms: Mapping[str, tuple[str, ...]] = field(repr=False)
+    synonyms: Mapping[str, tuple[str, ...]] = field(repr=False)
+    places: Mapping[str, tuple[str | None, ...]] = field(repr=False)
     edition: str
     label: str
     warnings: tuple[str, ...] = ()
-    sha256: Mapping[str, str] | None = None
+    sha256: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @staticmethod
     def read(folder: Path | str) -> Wheels:
@@ -116,6 +119,25 @@ class Wheels:
         """
         folder = folder or os.environ.get(ENVIRONMENT) or None
         return cls.builtin() if folder is None else cls.read(folder)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON-able data, for a scoring program that has neither the files nor openpyxl."""
+        wheels = {w.name: {label: [w.level1[label], w.level2[label]] for label in w.level1} for w in self.wheels}
+        rest = {name: getattr(self, name) for name in _AS_THEY_ARE}
+        return {"wheels": wheels, **rest}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Wheels:
+        """What `as_json` gave."""
+        wheels = tuple(
+            Wheel(name, {label: a for label, (a, _) in levels.items()}, {label: b for label, (_, b) in levels.items()})
+            for name, levels in document["wheels"].items()
+        )
+        forms, synonyms, places = (
+            {key: tuple(value) for key, value in document[name].items()} for name in ("forms", "synonyms", "places")
+        )
+        edition, label, warnings, sha256 = (document[name] for name in ("edition", "label", "warnings", "sha256"))
+        return cls(wheels, forms, synonyms, places, edition, label, tuple(warnings), sha256)
 
     @property
     def official(self) -> bool:

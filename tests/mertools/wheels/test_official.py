@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -119,6 +120,14 @@ def test_tables_follow_the_rules(folder) -> None:
     assert wheels.wheels[0].level1["selfish"] == "mad"
     assert wheels.cluster("no words", 0, 1) is None
     assert "no words" in wheels
+
+
+def test_tables_survive_json(folder) -> None:
+    wheels = Wheels.read(folder)
+    again = Wheels.from_json(json.loads(json.dumps(wheels.as_json())))
+    assert again.as_json() == wheels.as_json()
+    assert (again.places, again.wheels) == (wheels.places, wheels.wheels)
+    assert len(repr(again)) < 1000
 
 
 def test_files_are_read_anew_when_they_change(folder) -> None:
