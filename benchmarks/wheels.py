@@ -1,8 +1,8 @@
 """Speed of the emotion-wheel score. ``python benchmarks/wheels.py [--wheels DIR]`` writes results/wheels.json.
 
 Wall and processor seconds, the best of several repeats; on a busy machine compare the processor seconds. Without
-``--wheels`` five wheels of the official size are made of made-up words.
-With ``--example`` the scores of 50 made systems by the built-in wheels are compared with those by the tables of ``--wheels``.
+``--wheels`` five wheels of the official size are made of made-up words. ``--example`` adds how well scores of 50 made
+systems by the built-in wheels agree with those by the tables of ``--wheels``.
 """
 
 from __future__ import annotations

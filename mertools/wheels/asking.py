@@ -30,7 +30,7 @@ PROMPT = (
 MAX_ANSWER = 1 << 20
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _CHUNK = 1 << 16
-_NO_CONNECTION = (urllib.error.URLError, http.client.HTTPException, OSError)  # a TimeoutError is an OSError
+_NO_CONNECTION = (urllib.error.URLError, http.client.HTTPException, OSError, ValueError)  # a host may be no text
 
 
 class NonsenseError(Exception):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from mertools.errors import SubmissionError
 from mertools.wheels.answers import Answers, Question
@@ -55,10 +56,11 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         """Check what no server could make sense of."""
-        if not self.base_url.startswith(("http://", "https://")):
+        wrong = _wrong_url(self.base_url)
+        if wrong:
             raise SubmissionError(
                 "MER-S150",
-                f"the base URL {self.base_url[:100]!r} does not start with http:// or https://.",
+                f"the base URL of the language model {wrong}.",
                 f"Set {BASE_URL}, for example to http://localhost:8000/v1.",
             )
         if not self.model:
@@ -189,6 +191,23 @@ def _words(name: str, true: Collection[str], said: Collection[str]) -> tuple[str
             "Validate the submission and shorten it.",
         )
     return words
+
+
+def _wrong_url(url: str) -> str:
+    """What is wrong with a base URL; the URL is not repeated, for it may hold a password."""
+    if not url.startswith(("http://", "https://")):
+        return "does not start with http:// or https://"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return "has blanks or special characters"
+    try:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port == 0:
+            return "names no host"
+    except ValueError as error:
+        return f"cannot be read ({error})"
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        return f"has more than host and path; a key belongs into {KEY}"
+    return ""
 
 
 class _Asker:

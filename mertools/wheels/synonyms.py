@@ -57,7 +57,7 @@ class Groups:
 
     runs: tuple[Mapping[str, Grouping], ...]
     label: str
-    source: str = "the groups"
+    source: str = "the recording"
 
     @staticmethod
     def read(path: Path | str) -> Groups:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from mertools.errors import MachineError, SubmissionError
 from mertools.wheels import Groups
-from mertools.wheels.asking import NonsenseError, read_answer
+from mertools.wheels.answers import Question
+from mertools.wheels.asking import Link, NonsenseError, read_answer
 from mertools.wheels.endpoint import Endpoint, Usage, ask_groups
 
 HERE = Path(__file__).parent
@@ -146,6 +148,30 @@ def test_no_server_at_all_is_an_error(tmp_path) -> None:
     assert "failed 3 times" in refused("MER-S155", "http://127.0.0.1:1/v1", tmp_path)
 
 
+class Impatient(Event):
+    """Notes how long it should wait, and does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        return False
+
+
+@pytest.mark.parametrize(
+    ("mode", "longest", "lows", "highs"),
+    [("500", 60, [1, 2, 4], [1.5, 3, 6]), ("429:9", 60, [9] * 3, [9] * 3), ("503:9", 5, [5] * 3, [5] * 3)],
+)
+def test_pauses_double_and_heed_what_the_server_asks(serve, mode, longest, lows, highs) -> None:
+    link, stop = Link(serve(mode).url, KEY, 20.0), Impatient()
+    request = Question("tiny", 1, ("a", "b")).as_request()
+    with pytest.raises(SubmissionError, match="failed 4 times"):
+        link.send(request, tries=4, first_wait_s=1, longest_wait_s=longest, stop=stop)
+    assert all(low <= wait <= high for low, wait, high in zip(lows, stop.waits, highs, strict=True))
+
+
 @pytest.mark.parametrize(("mode", "said"), [("401", "401"), ("404", "404"), ("400", "400"), ("redirect", "302")])
 def test_a_refusal_is_not_tried_again_and_does_not_show_the_key(serve, tmp_path, mode, said) -> None:
     server = serve(mode)
@@ -237,12 +263,27 @@ def test_the_environment_describes_the_endpoint(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"base_url": "file:///etc"}, {"base_url": "localhost"}, {"model": ""}, {"key": "a\nb"}]
+    "wrong",
+    [
+        *(
+            {"base_url": url}
+            for url in ("file:///etc", "localhost", "http://", "http://[::1", "http://a:99999", "http://a b")
+        ),
+        *({"base_url": url} for url in ("http://me:pass@host", "http://host/v1?key=pass")),
+        {"model": ""},
+        {"key": "a\nb"},
+    ],
 )
 def test_an_endpoint_that_makes_no_sense_is_refused(wrong) -> None:
     with pytest.raises(SubmissionError) as error:
         Endpoint(**{"base_url": "http://localhost", "model": "tiny", **wrong})
     assert error.value.code == "MER-S150"
+    assert "pass@" not in str(error.value)
+    assert "=pass" not in str(error.value)
+
+
+def test_a_host_that_cannot_be_looked_up_is_an_error(tmp_path) -> None:
+    assert "failed 3 times" in refused("MER-S155", "http://a..b/v1", tmp_path)
 
 
 def test_bounds_are_checked_before_anything_is_asked(tmp_path) -> None:
