@@ -14,6 +14,8 @@ from mertools.metrics.classification import (
 )
 from mertools.metrics.joint import mer2023_combined
 from mertools.metrics.regression import ccc, mse, pcc, rmse
+from mertools.metrics.wheel import case1, case2, ew2025_f1, ew2026_level1_f1, wheel_table
+from mertools.metrics.words import set_accuracy, set_overlap, set_recall
 
 __all__ = [
     "METRICS",
@@ -21,9 +23,13 @@ __all__ = [
     "Metric",
     "ShapeError",
     "accuracy",
+    "case1",
+    "case2",
     "ccc",
     "class_table",
     "confusion",
+    "ew2025_f1",
+    "ew2026_level1_f1",
     "f1_per_class",
     "intervals",
     "macro_f1",
@@ -31,6 +37,10 @@ __all__ = [
     "mse",
     "pcc",
     "rmse",
+    "set_accuracy",
+    "set_overlap",
+    "set_recall",
     "uar",
     "waf",
+    "wheel_table",
 ]
