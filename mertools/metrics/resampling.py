@@ -36,9 +36,10 @@ def ends(from_sums: Callable[[Array], Array], sums: Array, *, level: float, n_dr
     """Confidence interval of a metric by resampling groups.
 
     From 20 groups on the bias-corrected and accelerated bootstrap (Efron, 1987) with expanded levels (Hesterberg, 2015):
-    a bootstrap of G groups has a spread that is too small by sqrt((G - 1) / G) and quantiles of the normal distribution,
-    so the normal quantile is replaced by that of Student's t with G - 1 degrees of freedom times sqrt(G / (G - 1)).
-    Below 20 groups the jackknife with Student's t.
+    the spread of draws of G groups is too small by about sqrt((G - 1) / G), and its quantiles are those of a normal
+    distribution. So the normal quantile is replaced by that of Student's t with G - 1 degrees of freedom, times
+    sqrt(G / (G - 1)), or times the ratio of the jackknife's standard error to the spread of the draws where that is
+    larger (at most by a quarter). Below 20 groups the jackknife with Student's t.
 
     Args:
         from_sums: sums ``(..., K)`` -> metric ``(...)``.
@@ -106,9 +107,12 @@ def _bca(value: float, draws: Array, left_out: Array, level: float) -> tuple[flo
     influence = left_out.mean() - left_out
     spread = float(np.sum(influence**2)) ** 1.5
     acceleration = float(np.sum(influence**3)) / (6 * spread) if spread > 0 else 0.0
+    expansion = float(np.sqrt(n / (n - 1)))
+    if draws.std() > 0:
+        expansion = float(np.clip(standard_error(left_out) / draws.std(), expansion, 1.25 * expansion))
     found = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
-        z = bias + np.sqrt(n / (n - 1)) * t_quantile(tail, n - 1)
+        z = bias + expansion * t_quantile(tail, n - 1)
         found.append(normal.cdf(bias + z / max(1 - acceleration * z, 0.1)))
     low, high = np.quantile(draws, found)
     return float(low), float(high)
