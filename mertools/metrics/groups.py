@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from mertools.metrics.base import Array, Metric, ShapeError, encode
-
-
-@runtime_checkable
-class _ByGroup(Protocol):
-    """Statistics that can be summed by group without a table of all rows."""
-
-    def by_group(self, index: Array, n_groups: int, *columns: npt.ArrayLike) -> Array:
-        """Sums ``(G, K)``."""
-        ...
+from mertools.metrics.base import Array, Metric, ShapeError, Statistics, encode
 
 
 def group_sums(metric: Metric, columns: Sequence[npt.ArrayLike], groups: npt.ArrayLike | None = None) -> Array:
@@ -78,7 +68,7 @@ def _indexed(groups: npt.ArrayLike, n: int) -> tuple[Array, int]:
 
 
 def _sums(metric: Metric, columns: Sequence[npt.ArrayLike], index: Array, n_groups: int) -> Array:
-    statistics = metric.statistics
-    if isinstance(statistics, _ByGroup):
-        return statistics.by_group(index, n_groups, *columns)
-    return sum_by(statistics(*columns), index, n_groups)
+    by_group: Statistics | None = getattr(metric.statistics, "by_group", None)
+    if by_group is not None:
+        return by_group(index, n_groups, *columns)
+    return sum_by(metric.statistics(*columns), index, n_groups)

@@ -35,9 +35,9 @@ class Ends:
 def ends(from_sums: Callable[[Array], Array], sums: Array, *, level: float, n_draws: int, seed: int) -> Ends:
     """Confidence interval of a metric by resampling groups.
 
-    From 20 groups on the bias-corrected and accelerated bootstrap (Efron, 1987) with expanded levels (Hesterberg, 2015):
-    the spread of draws of G groups is too small by about sqrt((G - 1) / G), and its quantiles are those of a normal
-    distribution. So the normal quantile is replaced by that of Student's t with G - 1 degrees of freedom, times
+    From 20 groups on the bias-corrected and accelerated bootstrap (Efron, 1987) with expanded levels (Hesterberg,
+    2015): the spread of draws of G groups is too small by about sqrt((G - 1) / G), and its quantiles are those of a
+    normal distribution. So the normal quantile is replaced by that of Student's t with G - 1 degrees of freedom, times
     sqrt(G / (G - 1)), or times the ratio of the jackknife's standard error to the spread of the draws where that is
     larger (at most by a quarter). Below 20 groups the jackknife with Student's t.
 
