@@ -120,7 +120,7 @@ def _table(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> Array:
 def _flags(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Array]:
     x, y = same_length(truth, prediction, ndim=2)
     for whose, column in (("true", x), ("predicted", y)):
-        wrong = ~np.isin(column, (0, 1))
+        wrong = (column != 0) & (column != 1)
         if wrong.any():
             row, target = np.argwhere(wrong)[0]
             raise InputError(

@@ -168,15 +168,16 @@ def _codes(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Arra
 
 
 def _code(labels: Array, whose: str) -> Array:
-    index = {label: i for i, label in enumerate(PREFERENCES)}
-    try:
-        return np.array([index[label] for label in labels.tolist()], np.int64)
-    except (KeyError, TypeError):
-        row = next(i for i, label in enumerate(labels.tolist()) if label not in PREFERENCES)
+    codes = np.full(len(labels), -1)
+    for i, label in enumerate(PREFERENCES):
+        codes[labels == label] = i
+    if (codes < 0).any():
+        row = int(np.argmin(codes))
         found = labels.tolist()[row]
         raise InputError(
             "MER-S111",
             f"the {whose} preference {found!r} of row {row + 1} is not one of {', '.join(PREFERENCES)}."
             + did_you_mean(str(found).lower(), PREFERENCES),
             "Read a model's answers with mertools.metrics.preference_of_text.",
-        ) from None
+        )
+    return codes
