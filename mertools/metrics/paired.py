@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mertools.metrics.base import Array, Metric
 from mertools.metrics.groups import group_sums_of_both
-from mertools.metrics.resampling import FEW_GROUPS, chunks, ends, standard_error, without_each
+from mertools.metrics.resampling import FEW_GROUPS, chunks, collapsed, ends, standard_error, without_each
 from mertools.metrics.students_t import t_quantile
 
 LEVEL = 0.95
@@ -191,9 +191,15 @@ def _p_value(metric: Metric, a: Array, b: Array, n_swaps: int, seed: int) -> flo
     if np.isnan(difference):
         return float("nan")
     rng = np.random.default_rng(seed)
+    distinct, counts = collapsed(exchange)
     smaller = 0
-    for size in chunks(n_swaps, len(a)):
-        moved = rng.integers(0, 2, (size, len(a)), dtype=np.uint8).astype(np.float64) @ exchange
+    for size in chunks(n_swaps, len(distinct)):
+        shape = (size, len(distinct))
+        if len(distinct) < len(a):
+            swaps = rng.binomial(counts, 0.5, shape)
+        else:
+            swaps = rng.integers(0, 2, shape, dtype=np.uint8)
+        moved = swaps.astype(np.float64) @ distinct
         swapped = metric.from_sums(total_a + moved) - metric.from_sums(total_b - moved)
         smaller += int(np.sum(np.abs(swapped) < abs(difference) - 1e-12))  # undefined ones count as extreme
     return (1 + n_swaps - smaller) / (1 + n_swaps)

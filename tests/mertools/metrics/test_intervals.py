@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, t
 
-from mertools.metrics import METRICS, ShapeError
+from mertools.metrics import METRICS, ShapeError, resampling
 from mertools.metrics.intervals import FEW_GROUPS, interval
 
 WAF, ACC, MSE = METRICS.get("waf"), METRICS.get("accuracy"), METRICS.get("mse")
@@ -74,6 +74,28 @@ def test_the_same_seed_gives_the_same_interval_and_chunks_do_not_matter(monkeypa
     monkeypatch.setattr("mertools.metrics.resampling.CHUNK", 1000)
     chunked = interval(WAF, [truth, said], seed=1)
     assert (chunked.low, chunked.high) == pytest.approx((first.low, first.high), abs=1e-12)
+
+
+def test_equal_rows_are_drawn_together_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, said = labels(2000)
+    together = interval(WAF, [truth, said], n_draws=20_000)
+    rows = WAF.statistics(truth, said)
+    distinct, counts = resampling.collapsed(rows)
+    assert len(distinct) <= 36
+    assert counts.sum() == 2000
+    assert counts @ distinct == pytest.approx(rows.sum(axis=0))
+    monkeypatch.setattr(resampling, "collapsed", lambda sums: (sums, np.ones(len(sums), int)))
+    alone = interval(WAF, [truth, said], n_draws=20_000)
+    width = alone.high - alone.low
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high), abs=0.03 * width)
+
+
+def test_rows_of_which_few_are_equal_stay_as_they_are() -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    rows[50:] = rows[:50]
+    distinct, counts = resampling.collapsed(rows)
+    assert distinct is rows
+    assert counts.tolist() == [1] * 100
 
 
 def test_lengths_that_differ_are_refused() -> None:

@@ -330,3 +330,26 @@ def test_correlations_stay_in_range_on_any_numbers(pairs: list[tuple[float, floa
         value = METRICS.get(name)(x, y)
         assert np.isnan(value) or -1 <= value <= 1
         assert METRICS.get(name)(y, x) == pytest.approx(value, nan_ok=True, abs=1e-9)
+
+
+SENTIMENT = [name for name in HERE if name.startswith(("acc2", "acc5", "acc7", "f1_", "sims"))]
+STEPS = st.integers(-40, 40).map(lambda tenths: tenths / 10) | st.floats(-5, 5)
+
+
+@pytest.mark.parametrize("name", SENTIMENT)
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(STEPS, STEPS), min_size=1, max_size=20))
+def test_cuts_of_sentiment_are_the_reference_s_on_any_numbers(name: str, pairs: list[tuple[float, float]]) -> None:
+    truth, said = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
+    value = METRICS.get(name)(truth, said)
+    if "non0" in name and not truth.any():
+        assert np.isnan(value)
+    else:
+        assert value == pytest.approx(REFERENCES[name](truth, said), abs=1e-12)
+
+
+def test_every_metric_tells_its_source_and_range_to_the_list() -> None:
+    for entry in METRICS.entries():
+        assert entry.summary
+        assert entry.facts["source"]
+        assert len(entry.facts["range"]) == 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm, t
+from scipy.stats import binomtest, norm, t
 
 from mertools.metrics import METRICS, ShapeError
 from mertools.metrics.intervals import interval
@@ -57,6 +57,14 @@ def test_the_paired_test_keeps_its_level_without_a_difference() -> None:
     assert 0.05 <= low / 300 <= 0.15
 
 
+def test_many_clips_that_fall_into_few_cells_are_swapped_one_by_one() -> None:
+    """McNemar's exact test: 12 of 18 clips on which the two differ are right in the first."""
+    truth, first, second = np.zeros(400, int), np.zeros(400, int), np.zeros(400, int)
+    second[:12], first[12:18] = 1, 1
+    found = paired_test(ACC, [truth, first], [truth, second], n_swaps=20_000)
+    assert found.p == pytest.approx(binomtest(12, 18).pvalue, abs=0.015)
+
+
 def test_the_interval_and_standard_error_of_the_difference_are_those_of_a_slow_loop() -> None:
     truth, first = labels(120, right=0.8)
     _, second = labels(120, seed=5, right=0.6)
@@ -74,9 +82,9 @@ def test_the_interval_and_standard_error_of_the_difference_are_those_of_a_slow_l
 
 def test_the_difference_from_a_perfect_prediction_has_the_interval_of_the_other() -> None:
     truth, said = labels(300)
-    found = paired_test(ACC, [truth, truth], [truth, said], n_swaps=9, seed=3)
-    alone = interval(ACC, [truth, said], seed=3)
-    assert (found.low, found.high) == pytest.approx((1 - alone.high, 1 - alone.low), abs=0.003)
+    found = paired_test(ACC, [truth, truth], [truth, said], n_swaps=9, n_draws=20_000)
+    alone = interval(ACC, [truth, said], n_draws=20_000)
+    assert (found.low, found.high) == pytest.approx((1 - alone.high, 1 - alone.low), abs=1 / 300 + 1e-9)
 
 
 def test_predictions_may_hold_classes_that_the_other_does_not() -> None:

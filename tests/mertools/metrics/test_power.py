@@ -73,7 +73,7 @@ def test_every_metric_has_a_detectable_difference_that_shrinks_with_more_clips(n
     few, many = detectable(name, 400), detectable(name, 1600)
     assert few is not None
     assert many is not None
-    assert 2 * many <= few <= 2.7 * many  # the variance grows a little with the difference
+    assert 2 * many - 1e-12 <= few <= 2.7 * many  # the variance grows a little with the difference
     assert 0.005 < few < 1
 
 

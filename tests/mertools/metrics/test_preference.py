@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mertools import metrics
 from mertools.metrics import InputError, ShapeError
@@ -36,6 +38,25 @@ def test_figures_and_stops_are_those_recorded(case: dict, classes: str) -> None:
 @pytest.mark.parametrize("case", RECORDED["postprocess"], ids=lambda case: case["response"] or "empty")
 def test_answers_are_read_as_recorded(case: dict[str, str]) -> None:
     assert metrics.preference_of_text(case["response"]) == case["label"]
+
+
+def slow_preference(response: str) -> str:
+    """Begins with one, else the first place at which one stands, else a tie."""
+    text = response.lower()
+    for label in ("a1", "a2", "same"):
+        if text.startswith(label):
+            return label
+    for i in range(len(text)):
+        for label in ("a1", "a2", "same"):
+            if text[i:].startswith(label):
+                return label
+    return "same"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(["a1", "A2", "same", "a", "1", " is ", "sam", "e", "İ", ""])).map("".join) | st.text())
+def test_any_answer_is_read_by_the_rule(response: str) -> None:
+    assert metrics.preference_of_text(response) == slow_preference(response)
 
 
 def test_all_recorded_cases_are_here() -> None:
