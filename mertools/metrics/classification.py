@@ -210,8 +210,8 @@ def waf(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, classes: Sequence[ob
 def macro_f1(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, classes: Sequence[object] | None = None) -> float:
     """F1 averaged over the classes that occur in `truth` or `prediction`.
 
-    ABAW averages over its 8 declared classes; the two differ only where a class neither occurs nor is predicted, which
-    no official set has. For a small part of a set, name the classes.
+    ABAW averages over its 8 declared classes; the two differ only where a class neither occurs nor is predicted, as in
+    a small part of a set. Name the classes there.
 
     Args:
         truth: true labels, shape ``(N,)``.

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from mertools.errors import ConfigError
 from mertools.metrics.base import METRICS, Array, Metric
 from mertools.metrics.paired import power_factor
 
@@ -44,6 +45,7 @@ system's scores is 0.365 on the 332 public clips of MER2024 (set overlap; the em
 _ROWS = 4000
 _STEP = 1e-4
 _WORSE = 0.15
+_MOST_CLASSES = 30
 
 
 def detectable(
@@ -60,9 +62,9 @@ def detectable(
     Args:
         metric: name of the metric.
         n: clips that are scored; None if that was not published.
-        n_classes: number of classes, where it compares classes.
-        n_targets: number of targets, where it compares several values or flags.
-        clips_per_group: mean number of clips of one speaker or source, at least 1.
+        n_classes: number of classes, where it compares classes; at least 2, more than 30 are taken as 30.
+        n_targets: number of targets, where it compares several values or flags; at least 1.
+        clips_per_group: mean number of clips of one speaker or source; at least 1.
         spread: standard deviation of the true values in their unit, where it compares several values.
 
     Returns:
@@ -70,6 +72,7 @@ def detectable(
 
     Raises:
         UnknownNameError: if there is no such metric.
+        ConfigError: for numbers outside these ranges.
 
     Example:
         >>> round(detectable("accuracy", 400), 2)
@@ -78,9 +81,20 @@ def detectable(
         True
     """
     found = METRICS.get(metric)
+    if n_classes < 2 or n_targets < 1 or not clips_per_group >= 1 or not spread > 0:
+        raise ConfigError(
+            "MER-S114",
+            f"n_classes {n_classes}, n_targets {n_targets}, clips_per_group {clips_per_group} and spread {spread} "
+            "must be at least 2, 1 and 1, and above 0.",
+            "Give the numbers of the track.",
+        )
     if n is None or n / clips_per_group < 2:
         return None
-    variance, growth = (WORDS_SPREAD**2, 0.0) if "labels" in found.inputs else _variance(metric, n_classes, n_targets)
+    variance, growth = (
+        (WORDS_SPREAD**2, 0.0)
+        if "labels" in found.inputs
+        else _variance(metric, min(n_classes, _MOST_CLASSES), n_targets)
+    )
     unit = spread ** (2 if metric == "mean_mse" else 1) if "values" in found.inputs and found.range[1] != 1 else 1.0
     inflation = 1 + (clips_per_group - 1) * WITHIN_GROUP
     reach = power_factor(round(n / clips_per_group)) ** 2 * inflation / n

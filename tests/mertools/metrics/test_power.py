@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mertools.errors import UnknownNameError
+from mertools.errors import ConfigError, UnknownNameError
 from mertools.metrics import METRICS
 from mertools.metrics.paired import paired_test
 from mertools.metrics.power import AGREEMENT, WITHIN_GROUP, WORDS_SPREAD, detectable, draw
@@ -83,6 +83,18 @@ def test_nothing_is_said_where_the_number_of_clips_is_unknown() -> None:
     assert detectable("waf", 100, clips_per_group=80) is None
     with pytest.raises(UnknownNameError):
         detectable("waff", 100)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"n_classes": 1}, {"n_targets": 0}, {"clips_per_group": 0}, {"clips_per_group": np.nan}, {"spread": 0}]
+)
+def test_impossible_numbers_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="MER-S114"):
+        detectable("waf", 400, **wrong)
+
+
+def test_very_many_classes_cost_neither_time_nor_memory() -> None:
+    assert detectable("waf", 400, n_classes=100_000) == detectable("waf", 400, n_classes=30)
 
 
 def test_clips_of_one_speaker_cost_power() -> None:
