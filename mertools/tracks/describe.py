@@ -37,7 +37,9 @@ def detectable(track: Track) -> float | None:
 
     if not track.primary or track.candidates.scored is None:
         return None
-    return power.detectable(track.primary, track.candidates.scored)
+    classes = [len(target.classes) for target in track.targets if target.kind == "classes"]
+    sizes = {"n_classes": classes[0]} if classes else {}
+    return power.detectable(track.primary, track.candidates.scored, n_targets=len(track.targets), **sizes)
 
 
 def facts(track: Track) -> dict[str, Any]:
