@@ -50,9 +50,9 @@ class Predictions:
         Raises:
             SubmissionError: for repeated names or arrays of another length.
         """
-        for name, column in self.keys.items():
-            if len(column) != len(self.names):
-                raise SubmissionError("MER-S003", f"'{name}' has {len(column)} rows, expected {len(self.names)}.")
+        for name, cells in self.keys.items():
+            if len(cells) != len(self.names):
+                raise SubmissionError("MER-S003", f"'{name}' has {len(cells)} rows, expected {len(self.names)}.")
         if len(set(self.row_keys)) != len(self.names):
             row, n = Counter(self.row_keys).most_common(1)[0]
             raise SubmissionError(

@@ -55,7 +55,7 @@ def asked_groups(
     )
     if say is not None:
         say(
-            f"{usage.asked} of {usage.needed} groupings newly asked for in {usage.requests} requests, {usage.kept} kept "
+            f"{usage.asked} of {usage.needed} groupings newly asked for, {usage.requests} requests, {usage.kept} kept "
             f"({usage.prompt_tokens} + {usage.completion_tokens} tokens)"
         )
     return groups

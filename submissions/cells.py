@@ -73,7 +73,8 @@ def certain_label(column: Column, cell: str, classes: Sequence[str] = ()) -> str
     Spaces, case, known misspellings, the name of a class where its code is wanted, and ``1.0`` for ``1`` are certain.
 
     Example:
-        >>> certain_label(Column("discrete", "label", ("sad", "surprise"), respellings={"surprised": "surprise"}), " Surprised ")
+        >>> column = Column("discrete", "label", ("sad", "surprise"), respellings={"surprised": "surprise"})
+        >>> certain_label(column, " Surprised ")
         'surprise'
     """
     word = cell.strip().lower()

@@ -1,10 +1,10 @@
-"""Which modules of this project a module needs: the import closure, read from the sources and not from a running one."""
+"""Which modules of this project a module needs: the import closure, read from the sources."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
             yield from _imports(child)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _source(name: str) -> Path | None:
     """The source of one of our modules; None for a name that is none."""
     if name.split(".")[0] not in OURS:

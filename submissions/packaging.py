@@ -22,7 +22,7 @@ from submissions.table import Table
 from submissions.validation import check, find_wheels, header_columns
 
 if TYPE_CHECKING:
-    from mertools.wheels import Wheels
+    pass
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,8 @@ def dry_run(
         limit_s: seconds after which the program is stopped.
 
     Raises:
-        SubmissionError: if there is neither a bundle nor a truth, the bundle is incomplete, the file cannot be unpacked,
-            or the program takes too long.
+        SubmissionError: if there is neither a bundle nor a truth, the bundle is incomplete, the file cannot be
+            unpacked, or the program gives no score or takes too long.
         InvalidSubmissionError: if the predictions cannot be packaged.
     """
     track = track if isinstance(track, Track) else get_track(track)

@@ -56,7 +56,7 @@ def read_truth(track: Track, path: Path) -> Truth:
     """Read a truth file; a repeated key keeps its last row, rows marked as not annotated are left out.
 
     Raises:
-        SubmissionError: if it is missing, unreadable, lacks a column, holds what is no annotation, or annotates nothing.
+        SubmissionError: if it is missing, unreadable, lacks a column, holds no annotation or what is none.
     """
     keys = track.upload.keys
     table = trusted_table(path, track, keys, "truth file")

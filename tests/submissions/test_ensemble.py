@@ -1,4 +1,4 @@
-"""Ensembles: means, votes and support as a slow loop gives them, and everything that does not fit is refused by name."""
+"""Ensembles: means, votes and support as a slow loop gives them; what does not fit is refused by name."""
 
 import json
 from collections import Counter

@@ -13,7 +13,7 @@ from submissions import problems as codes
 
 @dataclass(frozen=True)
 class Defect:
-    """A defect: what makes it, its code, whether it is an error, whether its mend is certain, which codes may follow."""
+    """What makes a defect, its code, whether it is an error, whether its mend is certain, which codes may follow."""
 
     mutate: Callable
     code: str
