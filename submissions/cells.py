@@ -144,7 +144,7 @@ def number_verdicts(column: Column, cell: str) -> list[Verdict]:
 
 
 def key_pattern(column: Column) -> re.Pattern[str] | None:
-    """What a key that holds a frame number looks like; None for keys that are plain names."""
+    """What a key that holds a frame number looks like, frames counted from 1; None for keys that are plain names."""
     parts = list(Formatter().parse(column.made_of))
     if not any(spec for _, _, spec, _ in parts):
         return None
@@ -152,9 +152,10 @@ def key_pattern(column: Column) -> re.Pattern[str] | None:
     for literal, name, spec, _ in parts:
         pattern += re.escape(literal)
         if spec:
-            pattern += f"(?P<{name}>[0-9]{{{int(spec.strip('0d') or 1)},}})"
+            n = int(spec.strip("0d") or 1)  # padded to n digits, more where they are needed, and never 0
+            pattern += f"(?!0+(?![0-9]))(?:[0-9]{{{n}}}|[1-9][0-9]{{{n},}})"
         elif name:
-            pattern += f"(?P<{name}>.+)"
+            pattern += ".+"
     return re.compile(pattern)
 
 
@@ -179,9 +180,7 @@ def certain_key(column: Column, cell: str, pattern: re.Pattern[str] | None = Non
 
 def key_verdicts(column: Column, cell: str, pattern: re.Pattern[str]) -> list[Verdict]:
     """What is wrong with a key that must hold a frame number, counted from 1."""
-    found = pattern.fullmatch(cell)
-    digits = found.groupdict().get("frame", "1") if found else "0"
-    if found and int(digits) >= 1 and certain_key(column, cell, pattern) == cell:
+    if pattern.fullmatch(cell):
         return []
     names = {name: ("video" if not spec else 1) for _, name, spec, _ in Formatter().parse(column.made_of) if name}
     expected = f"a key as in {column.made_of.format(**names)}, the first frame being 1"

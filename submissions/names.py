@@ -39,7 +39,7 @@ def name_problems(
         rows = {key: first[key] for key in rows}
         found = _repeats(keys, numbers, rows, column)
     strange = set(rows).difference(candidates) if candidates is not None else rows.keys()
-    odd = {key for key in strange if key != _strip(key) or not _complete(key)}
+    odd = {key for key in strange if key != _strip(key) or not key or (JOINT in key and not _complete(key))}
     for number, key in zip(numbers, keys, strict=True) if odd else ():
         if key not in odd:
             continue

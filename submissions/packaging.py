@@ -16,7 +16,7 @@ from submissions.archive import write_zip
 from submissions.formats import format_of
 from submissions.mending import canonical, mended_table
 from submissions.problems import EXTRA_COLUMN, InvalidSubmissionError, Problem, is_valid, report
-from submissions.reading import read_bytes, read_names, read_table
+from submissions.reading import read_bytes, read_names, read_table, within_limit
 from submissions.receipt import Receipt, receipt_of
 from submissions.table import Table
 from submissions.validation import check, find_wheels, header_columns
@@ -79,6 +79,7 @@ def package(
     upload, written = _serialised(track, made, target, zipped)
     left = check(track, written, target.name, listed, find_wheels(wheels))
     if not is_valid(left):
+        left = _in_the_source(left, check(track, table, path.name, listed))
         raise InvalidSubmissionError(
             "MER-S070",
             f"{path} is no valid submission to {track.id}; nothing was written.\n{report(left, path.name)}",
@@ -120,7 +121,7 @@ def mend(track: str | Track, file: Path | str, out: Path | str, candidates: Path
     upload, written = _serialised(track, mended_table(track, whole, listed), target, zipped)
     left = check(track, written, target.name, listed)
     if not is_valid(left):
-        raise _not_mended(path, left)
+        raise _not_mended(path, _in_the_source(left, before))
     write_bytes_atomically(target, upload)
     remaining = {problem.code for problem in left}
     return Mended(str(target), [p for p in before if p.code not in remaining], left)
@@ -144,7 +145,14 @@ def _serialised(track: Track, table: Table, target: Path, zipped: bool) -> tuple
     content = form.write(table, track.upload)
     if zipped and not form.is_container:
         content = write_zip({_data_name(track): content})
-    return content, read_bytes(content, target.name, track)
+    return content, within_limit(track, read_bytes(content, target.name, track), len(content))
+
+
+def _in_the_source(left: list[Problem], before: list[Problem]) -> list[Problem]:
+    """Problems that remain, as they stand in the rows of the file that the user has, where they stand there."""
+    codes = {problem.code for problem in left}
+    there = [problem for problem in before if problem.code in codes]
+    return left if is_valid(there) else there
 
 
 def _not_mended(path: Path, problems: list[Problem]) -> InvalidSubmissionError:

@@ -120,7 +120,7 @@ class Problem:
             where += f", column {harmless(self.column)}"
         kind = "" if self.severity == "error" else "warning: "
         return (
-            f"{self.code}  {where}: {kind}found {harmless(self.found)}.\n"
+            f"{self.code}  {where}: {kind}found {harmless(self.found, longest=240)}.\n"
             f"          Expected {self.expected}.\n          {self.mend}"
         )
 

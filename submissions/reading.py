@@ -37,7 +37,16 @@ def read_table(path: Path, track: Track) -> Table:
         table = Table()
         table.note_size(f"more than {archive.MAX_BYTES} bytes", f"at most {archive.MAX_BYTES} bytes")
         return table
-    return as_upload(track, read_bytes(content, path.name, track))
+    table = as_upload(track, read_bytes(content, path.name, track))
+    return table if table.ours else within_limit(track, table, len(content))
+
+
+def within_limit(track: Track, table: Table, n_bytes: int) -> Table:
+    """The table, with a problem if its upload is larger than the organisers take."""
+    limit = track.upload.max_bytes
+    if limit is not None and n_bytes > limit:
+        table.note(codes.TOO_LARGE, f"an upload of {n_bytes} bytes", f"at most {limit}", "Leave out what is not asked.")
+    return table
 
 
 def read_bytes(content: bytes, file_name: str, track: Track) -> Table:

@@ -82,7 +82,10 @@ def _as_meant(track: Track, keys: list[str]) -> list[str]:
     pattern = key_pattern(columns[0])
     if len(columns) > 1 or pattern is None:
         return keys
-    return [key if key != key.strip() else certain_key(columns[0], key, pattern) or key for key in keys]
+    return [
+        key if pattern.fullmatch(key) or key != key.strip() else certain_key(columns[0], key, pattern) or key
+        for key in keys
+    ]
 
 
 def find_wheels(folder: Path | str | None) -> Wheels | None:

@@ -47,6 +47,8 @@ def word_verdicts(column: Column, cell: str) -> list[Verdict]:
         mend = "Mend it by hand."
         if problem.kind in _CERTAIN and certain is not None:
             mend = f"Write {harmless(certain)}, {RUN_FIX}"
+        elif problem.kind == "separator":  # "happy and sad" may be meant as it stands
+            severity, mend = "warning", "Split it by hand if these are several words."
         found.append((code, severity, problem.expected, mend))
     return found
 

@@ -112,6 +112,18 @@ def test_too_many_rows_columns_or_members_are_refused(zipped, monkeypatch: pytes
     assert {p.code for p in validate(zipped.track, zipped.write(many, "m.zip"))} == {codes.ZIP_BOMB}
 
 
+def test_an_upload_above_the_organisers_limit_is_refused(made, tmp_path: Path) -> None:
+    size = len(made.text())
+    limited = replace(made.track, upload=replace(made.track.upload, max_bytes=100))
+    assert codes.TOO_LARGE in {p.code for p in validate(limited, made.write(), made.candidates)}
+    out = tmp_path / f"up{made.suffix}"
+    with pytest.raises(InvalidSubmissionError):
+        package(limited, made.write(), out, candidates=made.candidates)
+    assert not out.exists()
+    roomy = replace(made.track, upload=replace(made.track.upload, max_bytes=10 * size))
+    assert is_valid(validate(roomy, made.write(), made.candidates))
+
+
 def test_a_huge_cell_is_an_error_with_its_row(zipped) -> None:
     content = zipped.text() + b"x" * 200_000 + b",sad\n"
     problems = validate(zipped.track, zipped.write(content))

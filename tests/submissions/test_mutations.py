@@ -172,6 +172,7 @@ KINDS: dict[str, dict[str, Defect]] = {
     },
     "labels mer2025": {
         "semicolon": Defect(in_column("labels", "happy; sad"), codes.WORD_SEPARATOR, certain=True),
+        "and": Defect(in_column("labels", "happy and sad"), codes.WORD_SEPARATOR, rejected=False),
         "dot": Defect(in_column("labels", "happy, sad."), codes.WORD_DOT, certain=True),
         "glued bracket": Defect(in_column("labels", " [happy, sad]"), codes.WORD_BRACKETS, certain=True),
         "half a list": Defect(in_column("labels", "["), codes.WORDS_UNREADABLE),
