@@ -5,10 +5,11 @@ A module registers a `Maker` in `CORPORA`; a user's own folder of clips is the c
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,10 +29,13 @@ class Prepared:
     Attributes:
         corpus: the corpus.
         warnings: one sentence each; nothing that stops the road.
+        files: media that the raw corpus ships inside a table or an archive, by their path within the corpus folder
+            (``/`` between its parts); `prepare` writes them, the makers themselves write nothing.
     """
 
     corpus: Corpus
     warnings: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
     Args:
         name: a name from ``mertools list corpora``; ``folder`` takes any folder of clips.
         raw: folder of the raw corpus.
-        out: corpus folder to write (``clips.csv``, ``corpus.yaml``).
+        out: corpus folder to write (``clips.csv``, ``corpus.yaml``, and media that are no files in the raw corpus).
         **options: options of that corpus; text is converted.
 
     Raises:
@@ -104,9 +108,22 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
         raise CorpusError("MER-C100", f"the raw folder {raw} {fault}.", "Check --raw.")
     prepared = maker.make(raw, out, chosen)
     before = {path: path.read_bytes() for path in (out / CLIPS_FILE, out / CORPUS_FILE) if path.is_file()}
+    prepared.corpus.validate(())
+    _write_media(out, prepared.files)
     prepared.corpus.write()
     differences = _differences(prepared.corpus, maker.expected(chosen))
     return replace(prepared, warnings=(*prepared.warnings, *differences, *_kept(before)))
+
+
+def _write_media(out: Path, files: Mapping[str, bytes]) -> None:
+    """Put `Prepared.files` in their place, those apart that stand there already (preparing again is quick)."""
+    paths = {name: Path(os.path.normpath(out / name)) for name in files}
+    for name, path in paths.items():
+        if path == out or not path.is_relative_to(out):
+            raise CorpusError("MER-C294", f"the file '{name}' would leave the corpus folder {out}.", "Rename it.")
+    for name, path in paths.items():
+        if not path.is_file() or path.read_bytes() != files[name]:
+            write_bytes_atomically(path, files[name])
 
 
 def _differences(corpus: Corpus, expected: Mapping[str, int]) -> list[str]:
