@@ -23,10 +23,12 @@ class Row:
     Attributes:
         number: where it stands in the file, the first row being 1.
         cells: the columns that were asked for, by the names they were asked under, stripped.
+        first: the first cell, for tables whose first column has no name.
     """
 
     number: int
     cells: Mapping[str, str]
+    first: str = ""
 
     def __getitem__(self, column: str) -> str:
         """The cell of a column; empty if it was optional and is not there."""
@@ -52,15 +54,16 @@ def rows_of(
     above: list[tuple[str, ...]] = []
     for number, cells in enumerate(lines_of(path), start=1):
         if not places:
-            found = _places(cells, wanted)
-            if columns.keys() <= found.keys():
-                places = found
+            header = _places(cells, wanted)
+            if columns.keys() <= header.keys():
+                places = header
             elif len(above) < _HEADER_WITHIN:
                 above.append(tuple(cells))
             else:
                 break
         elif any(cells):
-            yield Row(number, {name: cells[at] if at < len(cells) else "" for name, at in places.items()})
+            found = {name: cells[at] if at < len(cells) else "" for name, at in places.items()}
+            yield Row(number, found, cells[0])
     if not places:
         raise _no_header(path, columns, above)
 
