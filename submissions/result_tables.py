@@ -132,24 +132,24 @@ def result_table(folder: Path | str, *, dataset: str = "", protocol: str = "") -
 
 def report(results: Sequence[Result]) -> str:
     """The table as text, values in percent, notes below it."""
-    header = ("data set", "file", "protocol", "scored", "of", "empty", "dropped", "metric", "result", "95 % interval")
-    lines = [[*header, "published", ""]]
+    header = ("data set", "file", "content", "model", "protocol", "scored", "of", "empty", "left out")
+    lines = [[*header, "metric", "result", "95 % interval", "published", ""]]
     for result in results:
         for metric in result.headline:
             bounds = result.intervals[metric]
             known = result.published.get(metric)
             lines.append(
                 [
-                    *(result.dataset, result.file, result.protocol, str(result.n_scored)),
-                    *(str(result.n_clips or "?"), str(result.n_empty), str(result.n_dropped)),
-                    *(metric, _percent(result.metrics[metric])),
+                    *(result.dataset, result.file, "published" if result.recognised else "unknown", result.model),
+                    *(result.protocol, str(result.n_scored), str(result.n_clips or "?"), str(result.n_empty)),
+                    *(str(result.n_dropped + result.n_without_class), metric, _percent(result.metrics[metric])),
                     "-" if math.isnan(bounds.low) else f"{_percent(bounds.low)} - {_percent(bounds.high)}",
                     "-" if known is None else _percent(known),
                     _verdict(result, metric),
                 ]
             )
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    numbers = {3, 4, 5, 6, 8, 10}
+    numbers = {5, 6, 7, 8, 10, 12}
     text = [
         "  ".join(
             cell.rjust(width) if column in numbers else cell.ljust(width)
@@ -158,6 +158,9 @@ def report(results: Sequence[Result]) -> str:
         for line in lines
     ]
     notes = list(dict.fromkeys(note for result in results for note in result.notes))
+    if any(not result.recognised for result in results):
+        notes.append("content unknown: by its SHA-256 the file is not a published one; it is scored as it is.")
+    notes.append(f"intervals resample {next(iter(results[0].intervals.values())).unit}s: the files name no speakers.")
     return "\n".join([*text, "", *(f"- {note}" for note in notes)]).rstrip()
 
 
@@ -212,8 +215,6 @@ class _Scoring:
 
     def _notes(self, model: str, columns: Columns, accuracy: float, reproduced: bool | None) -> Iterator[str]:
         file, answers, protocol = self.file, self.answers, self.protocol
-        if not self.recognised:
-            yield f"{file}: unknown, not one of the published files (by SHA-256); scored as it is."
         if reproduced is False:
             yield f"{file}, {protocol.name}: the numbers recorded of this file do not come out; report it as a fault."
         if columns.n_dropped:
