@@ -5,13 +5,15 @@ Kaggle's challenge files ``train.csv`` and ``test.csv`` (no labels: split candid
 ``name, label, classes, offsets, jpeg``; folders ``train/angry/*.jpg``. Pixels that lie in a table or an archive are
 written as images into the corpus folder. Training is the split train, PublicTest validation, PrivateTest test.
 
-The classes are in the official index order (0 = angry). The benchmark of GPT-4V calls its FER+ data "fer2013"; those
-eight labels are the corpus ``ferplus``.
+In archives and folders two names stand for two different images each (``Training_52789098`` and ``Training_8475486``);
+the second one's clip is called ``..._2``. The classes are in the official index order (0 = angry). The benchmark of
+GPT-4V calls its FER+ data "fer2013"; those eight labels are the corpus ``ferplus``.
 """
 
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,9 +148,12 @@ def _from_tables(tables: list[tuple[Path, str]], out: Path) -> Found:
 
 
 def _from_archives(paths: list[Path], out: Path) -> Found:
-    clips, files = [], {}
+    clips: list[Clip] = []
+    files: dict[str, bytes] = {}
+    taken: Counter[str] = Counter()
     for path in paths:
-        for clip_name, split, label, jpeg in _archive(path):
+        for image, split, label, jpeg in _archive(path):
+            clip_name = _unique(image, taken)
             name = f"images/{clip_name}.jpg"
             files[name] = jpeg
             clips.append(still(clip_name, split, out / name, discrete=label))
@@ -179,14 +184,21 @@ def _archive(path: Path) -> Iterator[tuple[str, str, str, bytes]]:
 
 def _from_folders(images: Images) -> Found:
     found, others = sort_by_folder(images, _FOLDERS)
-    clips = [_face(image.path, _split_of(image.path.stem, image.split), image.label) for image in found]
+    taken: Counter[str] = Counter()
+    clips = [_face(image.path, _split_of(image.path.stem, image.split), image.label, taken) for image in found]
     return Found(clips, [*images.warnings, *(not_sorted(others) if found else ())])
 
 
-def _face(path: Path, split: str, label: str) -> Clip:
+def _face(path: Path, split: str, label: str, taken: Counter[str]) -> Clip:
     # Copies exist that number the images anew in every class and split, so the name alone is not unique.
     known = path.stem.lower().startswith(tuple(USAGES))
-    return still(path.stem if known else f"{split}_{label}_{path.stem}", split, path, discrete=label)
+    name = _unique(path.stem if known else f"{split}_{label}_{path.stem}", taken)
+    return still(name, split, path, discrete=label)
+
+
+def _unique(name: str, taken: Counter[str]) -> str:
+    taken[name] += 1
+    return name if taken[name] == 1 else f"{name}_{taken[name]}"
 
 
 def _split_of(name: str, otherwise: str) -> str:

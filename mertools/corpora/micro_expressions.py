@@ -237,10 +237,12 @@ def _clips(release: Release, classes: Sequence[str], sheet: Path, images: Images
             continue
         n_wanted += 1
         path = frames.find(row["subject"], row["file"], row["apex"])
-        name = _name(row, clips)
+        name = _name(row)
         if path is None:
             absent.append(name)
             continue
+        if name in clips and clips[name].cells["onset"] != row["onset"]:
+            name = f"{name}-{row['onset']}"  # one recording may hold several expressions
         if name in clips:
             raise CorpusError(
                 "MER-C287", f"{sheet}, row {row.number}: '{name}' stands twice.", "Keep one row per expression."
@@ -266,12 +268,13 @@ def _rows(sheet: Path) -> Iterator[Row]:
     return (row for row in rows_of(sheet, COLUMNS, OPTIONAL) if row["file"] and row["emotion"])
 
 
-def _name(row: Row, taken: Mapping[str, Clip]) -> str:
-    """Subject and file name; the onset too where one recording holds several expressions."""
+def _name(row: Row) -> str:
+    """Person and file name; SAMM's file names begin with the person's number."""
     person = _trailing(row["subject"])
-    whose = row["file"].split("_")[0]  # SAMM's names begin with the person's number
-    name = row["file"] if whose.isdigit() and int(whose) == person else f"sub{row['subject'].zfill(2)}_{row['file']}"
-    return f"{name}-{row['onset']}" if name in taken else name
+    whose = row["file"].split("_")[0]
+    if whose.isdigit() and int(whose) == person:
+        return row["file"]
+    return f"{row['subject'] if person is None else f'sub{person:02}'}_{row['file']}"
 
 
 def _clip(name: str, row: Row, label: str, path: Path, root: Path) -> Clip:
