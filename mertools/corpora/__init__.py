@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from mertools.config import from_mapping
 from mertools.corpus import CLIPS_FILE, CORPUS_FILE, Corpus
 from mertools.errors import CorpusError
-from mertools.files import write_bytes_atomically
+from mertools.files import disk_problem, write_bytes_atomically
 from mertools.registry import Registry
 
 __all__ = ["CORPORA", "Maker", "Prepared", "prepare"]
@@ -121,9 +121,25 @@ def _write_media(out: Path, files: Mapping[str, bytes]) -> None:
     for name, path in paths.items():
         if path == out or not path.is_relative_to(out):
             raise CorpusError("MER-C294", f"the file '{name}' would leave the corpus folder {out}.", "Rename it.")
-    for name, path in paths.items():
-        if not path.is_file() or path.read_bytes() != files[name]:
-            write_bytes_atomically(path, files[name])
+    new = [name for name, path in paths.items() if not path.is_file() or path.read_bytes() != files[name]]
+    for name in new:
+        _put(paths[name], files[name])
+    if new and hasattr(os, "sync"):
+        os.sync()  # once for tens of thousands of small files; the manifest that names them is written after it
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Replace a file as a whole; not durable by itself."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_problem(error, path) from error
 
 
 def _differences(corpus: Corpus, expected: Mapping[str, int]) -> list[str]:

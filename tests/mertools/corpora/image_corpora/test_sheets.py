@@ -17,7 +17,7 @@ from mertools.corpora.fakes import fake_image
 from mertools.corpora.images import find_images, sort_by_folder
 from mertools.corpora.sheets import pairs_of, rows_of
 from mertools.corpus import Clip, Corpus, Split, Target
-from mertools.errors import CorpusError
+from mertools.errors import CorpusError, MachineError
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n", exclude_categories=["Cc"]), max_size=8)
 
@@ -146,6 +146,16 @@ def test_media_inside_a_table_are_written_once(inside: type[Inside], tmp_path: P
     clip.video.write_bytes(b"damaged")
     prepare("inside", tmp_path / "raw", out)
     assert clip.video.read_bytes() == b"pixels"
+    assert os.listdir(clip.video.parent) == ["a.png"], "nothing but the image is left"
+
+
+def test_a_folder_that_cannot_be_made_is_told_and_no_manifest_is_written(inside: type[Inside], tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "images").write_text("a file where a folder should be")
+    with pytest.raises(MachineError, match="could not be written"):
+        prepare("inside", tmp_path / "raw", tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == ["images"]
 
 
 @pytest.mark.parametrize("name", ["../a.png", "images/../../a.png", "/tmp/a.png", "."])
