@@ -7,13 +7,14 @@ first listed label only.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from mertools.errors import SubmissionError, did_you_mean
 from mertools.targets import finite
-from submissions.reading import trusted_table
 
 KEYS = ("name", "gt")
 POLARITY = ("positive", "negative")
@@ -30,7 +31,7 @@ class Answers:
         names: names of the clips.
         truth: their true labels, as they stand in the file.
         models: column -> the answers of that model, each a comma list, best first.
-        rows: row numbers in the file.
+        rows: line numbers in the file.
     """
 
     path: Path
@@ -75,7 +76,7 @@ class Protocol:
     name: str
     summary: str
     headline: tuple[str, ...]
-    kind: str = "labels"
+    kind: Literal["labels", "polarity", "sign"] = "labels"
     aliases: Mapping[str, str] = field(default_factory=dict)
     drops_unlisted: bool = False
 
@@ -119,18 +120,42 @@ def read_answers(path: Path) -> Answers:
     """Read a file ``name,gt,MODEL``; every further column is a model of its own.
 
     Raises:
-        SubmissionError: ``MER-S201`` if there is no column of a model; and as `trusted_table` where the file is no
-            CSV, is empty or lacks a column.
+        SubmissionError: ``MER-S201`` if there is no column of a model, ``MER-S208`` if it is no CSV in UTF-8,
+            ``MER-S209`` if it holds nothing, ``MER-S210`` if it lacks a column, ``MER-S211`` for a row of another width.
     """
-    table = trusted_table(path, KEYS, "file of answers")
-    models = {column: table.cells(column) for column in table.header if column not in KEYS}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            lines = [(reader.line_num, cells) for cells in reader if cells]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise SubmissionError("MER-S208", f"{path} is not CSV in UTF-8: {error}.", "Save it again.") from None
+    if len(lines) < 2:
+        found = "a header and no rows" if lines else "nothing"
+        raise SubmissionError("MER-S209", f"{path} holds {found}.", "Expected name, gt and the model's answers.")
+    header = lines[0][1]
+    lacking = [column for column in KEYS if column not in header]
+    if lacking:
+        raise SubmissionError(
+            "MER-S210",
+            f"{path}: there is no column {' and no column '.join(lacking)}; found: {', '.join(header)}.",
+            "Expected name, gt and a column named after the model, separated by commas.",
+        )
+    models = [column for column in dict.fromkeys(header) if column not in KEYS]
     if not models:
         raise SubmissionError(
             "MER-S201",
-            f"{path}: there is no column with answers, only {', '.join(table.header)}.",
+            f"{path}: there is no column with answers, only {', '.join(header)}.",
             "Expected name, gt and a column named after the model, such as gpt4v.",
         )
-    return Answers(path, table.cells("name"), table.cells("gt"), models, table.numbers)
+    for number, cells in lines[1:]:
+        if len(cells) != len(header):
+            raise SubmissionError(
+                "MER-S211",
+                f"{path}, line {number}: {len(cells)} cells, expected {len(header)}.",
+                "Quote the list of labels.",
+            )
+    columns = {column: [cells[header.index(column)] for _, cells in lines[1:]] for column in (*KEYS, *models)}
+    return Answers(path, columns["name"], columns["gt"], {m: columns[m] for m in models}, [n for n, _ in lines[1:]])
 
 
 def first_label(answer: str) -> str:
@@ -194,7 +219,7 @@ def _truth(protocol: Protocol, answers: Answers, allowed: Sequence[str]) -> list
         elif allowed and cell not in allowed:
             raise SubmissionError(
                 "MER-S204",
-                f"{answers.path}, row {row} ('{name}'): the true label '{cell}' is not one of the labels."
+                f"{answers.path}, line {row} ('{name}'): the true label '{cell}' is not one of the labels."
                 + did_you_mean(cell, allowed),
                 f"Expected one of: {', '.join(allowed)}.",
             )
@@ -209,7 +234,7 @@ def _value(path: Path, row: int, name: str, cell: str) -> float:
     except ValueError as error:
         raise SubmissionError(
             "MER-S206",
-            f"{path}, row {row} ('{name}'), column gt: {error}",
+            f"{path}, line {row} ('{name}'), column gt: {error}",
             "Protocol S needs numbers: above 0 positive, below 0 negative.",
         ) from None
 

@@ -14,15 +14,8 @@ import numpy as np
 from mertools.errors import SubmissionError, did_you_mean
 from mertools.metrics import METRICS
 from mertools.metrics.intervals import Interval, interval
-from submissions.published_answers import (
-    BENCHMARKS,
-    FILES,
-    Benchmark,
-    Recorded,
-    find_benchmark,
-    get_benchmark,
-    recorded,
-)
+from submissions.answer_benchmarks import BENCHMARKS, Benchmark, find_benchmark, get_benchmark
+from submissions.published_answers import FILES, Recorded, recorded
 from submissions.ranked_answers import Answers, Columns, Protocol, columns_of, get_protocol, nearly_right, read_answers
 
 PATTERN = "label-*.csv"
@@ -261,17 +254,17 @@ def _files(folder: Path, dataset: str) -> Iterator[tuple[str, Path]]:
     if not folder.is_dir():
         fault = "is not a folder" if folder.exists() else "does not exist"
         raise SubmissionError("MER-S200", f"{folder} {fault}.", "Expected the folder of results.")
+    found = {path.name: files for path in sorted(folder.iterdir()) if (files := sorted(path.glob(PATTERN)))}
     direct = sorted(folder.glob(PATTERN))
-    found = {dataset or folder.resolve().name: direct} if direct else {}
-    if not direct:
-        found = {path.name: files for path in sorted(folder.iterdir()) if (files := sorted(path.glob(PATTERN)))}
+    if direct:
+        found[folder.resolve().name if found else dataset or folder.resolve().name] = direct
     if not found:
         raise SubmissionError(
             "MER-S202",
             f"no file {PATTERN} in {folder} or in the folders below it.",
             f"Expected {folder.name}/DATASET/label-MODEL.csv with columns name, gt and MODEL.",
         )
-    if dataset and not direct:
+    if dataset:
         wanted = find_benchmark(dataset)
         names = {dataset.lower(), *((wanted.name, *wanted.also) if wanted else ())}
         kept = {name: files for name, files in found.items() if name.lower() in names}

@@ -101,7 +101,7 @@ class Affectnet(Maker):
         if tables:
             found = _full(images, tables, classes)
         elif annotated:
-            found = _annotation_files(annotated, classes)
+            found = _annotation_files(images, annotated, classes)
         else:
             found = _class_folders(images, classes)
         if not found.clips:
@@ -145,7 +145,7 @@ def _full(images: Images, tables: Mapping[Path, str], classes: tuple[str, ...]) 
     return Found(list(clips.values()), [*warnings, *_other_codes(others)])
 
 
-def _annotation_files(paths: list[Path], classes: tuple[str, ...]) -> Found:
+def _annotation_files(images: Images, paths: list[Path], classes: tuple[str, ...]) -> Found:
     clips, absent, others = [], [], Counter[str]()
     for path in paths:
         top = path.parent.parent
@@ -165,7 +165,8 @@ def _annotation_files(paths: list[Path], classes: tuple[str, ...]) -> Found:
         }
         clips.append(still(f"{top.name.removesuffix('_set')}_{path.stem}", split, path, discrete=label, **values))
     clips.sort(key=lambda clip: (clip.split != "train", _natural(clip.name)))
-    return Found(clips, [*not_sorted(absent, "have no annotation"), *_other_codes(others)])
+    warnings = [*images.warnings, *not_sorted(absent, "have no annotation")]
+    return Found(clips, [*warnings, *_other_codes(others)])
 
 
 def _class_folders(images: Images, classes: tuple[str, ...]) -> Found:

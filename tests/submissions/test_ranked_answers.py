@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -17,7 +18,8 @@ from sklearn.metrics import f1_score, recall_score
 from mertools import cli
 from mertools.errors import SubmissionError
 from submissions import published_answers, result_tables
-from submissions.published_answers import BENCHMARKS, RECORDED, Recorded, get_benchmark
+from submissions.answer_benchmarks import BENCHMARKS, get_benchmark
+from submissions.published_answers import RECORDED, Recorded
 from submissions.ranked_answers import PROTOCOLS, columns_of, first_label, get_protocol, read_answers
 from submissions.result_tables import Result, report, result_table
 
@@ -305,11 +307,12 @@ def test_another_data_set_is_scored_by_the_labels_of_its_truth_if_a_protocol_is_
     ("content", "options", "code", "says"),
     [
         ("name,gt\na,anger\n", {}, "MER-S201", "no column with answers"),
-        ("name,gpt4v\na,anger\n", {}, "MER-S066", "no column gt"),
-        ("", {}, "MER-S065", "empty"),
-        ("name,gt,gpt4v\n", {}, "MER-S068", "no rows"),
-        ("name,gt,gpt4v\na,anger,fear,sad\n", {}, "MER-S067", "4 cells"),
-        ('name,gt,gpt4v\na,anger,"fear\n', {}, "MER-S065", "not CSV"),
+        ("name,gpt4v\na,anger\n", {}, "MER-S210", "no column gt"),
+        ("", {}, "MER-S209", "holds nothing"),
+        ("name,gt,gpt4v\n", {}, "MER-S209", "no rows"),
+        ("name,gt,gpt4v\na,anger,fear,sad\n", {}, "MER-S211", "line 2: 4 cells"),
+        ('name,gt,gpt4v\na,anger,"fear\n', {}, "MER-S208", "not CSV"),
+        ("name;gt;gpt4v\na;anger;fear\n", {}, "MER-S210", "separated by commas"),
         ("name,gt,gpt4v\na,angre,fear\n", {}, "MER-S204", "Did you mean 'anger'"),
         ("name,gt,gpt4v\na,anger,fear\n", {"protocol": "S"}, "MER-S206", "not a number"),
         ("name,gt,gpt4v\na,nan,fear\n", {"protocol": "S"}, "MER-S206", "not a finite number"),
@@ -341,3 +344,21 @@ def test_a_folder_without_answers_and_no_folder_at_all(tmp_path: Path) -> None:
 
 def test_protocols_are_found_in_any_case() -> None:
     assert get_protocol("a+ALIAS") is PROTOCOLS["A+alias"]
+
+
+def test_files_beside_the_folders_of_data_sets_are_not_passed_over(tmp_path: Path) -> None:
+    for folder in (tmp_path / "samm", tmp_path / "samm" / "ckplus"):
+        write(folder / "label-x.csv", [(get_benchmark(folder.name).labels[0], "")], "x")
+    assert [result.dataset for result in result_table(tmp_path / "samm")] == ["CK+", "SAMM"]
+    assert [result.dataset for result in result_table(tmp_path / "samm", dataset="CK+", protocol="A")] == ["CK+"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.one_of(st.binary(max_size=80), st.text("namegt,\"'\n\r\t;49 \0é", max_size=80).map(str.encode)))
+def test_any_bytes_are_scored_or_refused_with_a_code(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("results") / "mine"
+    folder.mkdir()
+    for start in (b"", b"name,gt,model\n"):
+        (folder / "label-x.csv").write_bytes(start + content)
+        with contextlib.suppress(SubmissionError):
+            assert report(result_table(folder, protocol="A"))

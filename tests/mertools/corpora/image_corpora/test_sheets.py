@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mertools.corpora import CORPORA, Maker, Prepared, prepare
@@ -85,6 +86,17 @@ def test_pairs_are_parted_in_any_usual_way(tmp_path: Path, line: str, name: str,
     path = tmp_path / "list.txt"
     path.write_text(f"\n{line}\n")
     assert list(pairs_of(path)) == [(2, name, label)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.binary(max_size=60), suffix=st.sampled_from(["csv", "xlsx", "txt"]))
+def test_any_bytes_are_read_or_refused_with_a_code(
+    content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("t") / f"t.{suffix}"
+    path.write_bytes(content)
+    with contextlib.suppress(CorpusError):
+        list(pairs_of(path) if suffix == "txt" else rows_of(path, {"a": ("a",)}))
 
 
 def test_images_are_found_once_hidden_ones_not_and_unreadable_names_are_told(tmp_path: Path) -> None:
