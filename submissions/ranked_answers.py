@@ -121,7 +121,8 @@ def read_answers(path: Path) -> Answers:
 
     Raises:
         SubmissionError: ``MER-S201`` if there is no column of a model, ``MER-S208`` if it is no CSV in UTF-8,
-            ``MER-S209`` if it holds nothing, ``MER-S210`` if it lacks a column, ``MER-S211`` for a row of another width.
+            ``MER-S209`` if it holds nothing, ``MER-S210`` if it lacks a column, ``MER-S211`` for a row of another
+            width.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
