@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from mertools.config import from_mapping
 from mertools.corpus import CLIPS_FILE, CORPUS_FILE, Corpus
 from mertools.errors import CorpusError
-from mertools.files import write_bytes_atomically
+from mertools.files import write_all, write_bytes_atomically
 from mertools.registry import Registry
 
 __all__ = ["CORPORA", "Maker", "Prepared", "prepare"]
@@ -113,8 +113,8 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
     tables = [path for path, content in places.items() if isinstance(content, str)]
     manifest = (out / CLIPS_FILE, out / CORPUS_FILE)
     before = {path: path.read_bytes() for path in (*manifest, *tables) if path.is_file()}
-    for path, content in places.items():  # before the manifest, so that it never names a file that is not there
-        _write(path, content)
+    contents = {path: c.encode("utf-8") if isinstance(c, str) else c for path, c in places.items()}
+    write_all(contents)  # before the manifest, so that it never names a file that is not there
     prepared.corpus.write()
     differences = _differences(prepared.corpus, maker.expected(chosen))
     return replace(prepared, warnings=(*prepared.warnings, *differences, *_kept(before)))
@@ -130,13 +130,6 @@ def _place(out: Path, name: str) -> Path:
     if path == out or not path.is_relative_to(out) or path in (out / CLIPS_FILE, out / CORPUS_FILE):
         raise CorpusError("MER-C294", f"the file '{name}' would leave the corpus folder {out}.", "Rename it.")
     return path
-
-
-def _write(path: Path, content: bytes | str) -> None:
-    """Write a further file unless it stands there already: preparing a folder of images again is quick."""
-    wanted = content.encode("utf-8") if isinstance(content, str) else content
-    if not path.is_file() or path.read_bytes() != wanted:
-        write_bytes_atomically(path, wanted)
 
 
 def _differences(corpus: Corpus, expected: Mapping[str, int]) -> list[str]:
