@@ -96,10 +96,21 @@ def label_verdicts(column: Column, cell: str, classes: Sequence[str] = ()) -> li
         return []
     severity: Severity = "error" if column.scored else "warning"
     expected = "one of: " + ", ".join(column.allowed)
+    if classes and classes != column.allowed:
+        expected = "one of: " + ", ".join(
+            f"{code} ({name})" for code, name in zip(column.allowed, classes, strict=True)
+        )
     certain = certain_label(column, cell, classes)
     if certain is None:
         code = codes.NO_LABEL if _is_nothing(cell) else codes.WRONG_LABEL
-        return [(code, severity, expected, "Mend it by hand." + did_you_mean(cell.strip().lower(), column.allowed))]
+        return [
+            (
+                code,
+                severity,
+                expected,
+                "Mend it by hand." + did_you_mean(cell.strip().lower(), [*column.allowed, *classes]),
+            )
+        ]
     if cell.strip() == certain:
         code = codes.SPACES
     else:
