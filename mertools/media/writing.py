@@ -176,15 +176,35 @@ def _output(file: BinaryIO) -> Iterator[Any]:
     """An MP4 container on an open file; FFmpeg's complaints become `MediaError`, those of the file pass through."""
     import av
 
+    target = _Target(file)
     try:
-        with av.open(file, "w", format="mp4") as container:
+        with av.open(target, "w", format="mp4") as container:
             yield container
     except av.error.FFmpegError as error:
+        if target.error is not None:
+            raise target.error from None
         if isinstance(error, MemoryError):
             raise
         raise MediaError(
             "MER-M201", f"the clip cannot be written as MP4 ({reason(error)}).", "Convert it to H.264 first."
         ) from error
+
+
+class _Target:
+    """An open file that remembers why it could not be written; FFmpeg does not always pass that on."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.error: OSError | None = None
+        self.seek, self.tell = file.seek, file.tell
+        self._write = file.write
+
+    def write(self, content: bytes) -> int:
+        """Write."""
+        try:
+            return self._write(content)
+        except OSError as error:
+            self.error = self.error or error
+            raise
 
 
 def _mux(container: Any, picture: Iterator[tuple[float, Any]], sound: Sound | None) -> None:
