@@ -68,6 +68,9 @@ def corrupt_clip(clip: Clip, shop: Workshop) -> bool:
         return False
     sound, cells = _noisy(clip, drawn, shop)
     video, audio = _write(clip, drawn, sound, shop)
+    if clip.video is not None and not video:
+        reasons = (cells.get("corruption_reason", ""), "no picture: only sound is written")
+        cells["corruption_reason"] = "; ".join(filter(None, reasons))
     cells |= {
         "blur": str(drawn.blur) if shop.settings.picture and video else "",
         "seed": str(shop.settings.seed),
@@ -99,7 +102,7 @@ def _key(clip: Clip, drawn: Drawn, digest: str, shop: Workshop) -> str:
     return fingerprint(
         {
             "revision": REVISION,
-            "snr_db": drawn.snr_db if settings.noise else None,
+            "snr_db": float(drawn.snr_db) if settings.noise else None,
             "blur": drawn.blur,
             "seed": settings.seed,
             "picture": settings.picture,
@@ -151,10 +154,17 @@ def _noisy(clip: Clip, drawn: Drawn, shop: Workshop) -> tuple[Sound | None, dict
 
 
 def _write(clip: Clip, drawn: Drawn, sound: Sound | None, shop: Workshop) -> tuple[str, str]:
-    """Write the clip's media; its video and its audio within the folder (empty = none)."""
+    """Write the clip's media; its video and its audio within the folder (empty = none).
+
+    A film that turns out to hold only sound is treated as sound: raw corpora have such files.
+    """
     video = audio = ""
     if clip.video is not None:
-        video = _write_picture(_Picture(clip, clip.video, drawn.blur, sound, shop))
+        try:
+            video = _write_picture(_Picture(clip, clip.video, drawn.blur, sound, shop))
+        except MediaError as error:
+            if error.status != Status.NO_VIDEO_STREAM or sound is None:
+                raise
     if sound is not None and (shop.settings.audio == "wav" or not video.endswith(MOVIE)):
         audio = _path(clip, SOUND)
         with replacing(shop.journal.folder / audio) as file:

@@ -129,11 +129,16 @@ def _row(
     if error is not None or done is None:
         cells |= {
             "corruption_status": error.status if error is not None else "missing",
-            "corruption_reason": " ".join(str(error).split()) if error is not None else "",
+            "corruption_reason": _reason(error, corpus) if error is not None else "",
         }
         return Clip(clip.name, clip.split, None, None, cells)
     cells |= {"corruption_status": "ok", **done.cells}
     return Clip(clip.name, clip.split, _absolute(out, done.video), _absolute(out, done.audio), cells)
+
+
+def _reason(error: MediaError, corpus: Corpus) -> str:
+    """Why a clip failed, in one line, without the place where the corpus lies on this machine."""
+    return " ".join(str(error).replace(f"{corpus.media_root}{os.sep}", "").split())
 
 
 def _absolute(out: Path, path: str) -> Path | None:

@@ -215,6 +215,26 @@ def test_a_sound_without_picture_becomes_a_wav(made, make):
     assert (row["video"], row["audio"], row["blur"]) == ("", "media/voice.wav", "")
 
 
+def test_a_film_that_holds_only_sound_is_treated_as_sound(noise, make, tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    with av.open(str(raw / "a.mp4"), "w") as out:
+        audio = out.add_stream("aac", rate=16000, layout="mono")
+        samples = (make.speech(0.5) / 32768).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 16000, 0
+        out.mux(audio.encode(frame))
+        out.mux(audio.encode())
+    corpus = make.corpus(tmp_path / "c", [{"name": "a", "video": "a.mp4"}], raw)
+    summary = corrupt(corpus, tmp_path / "out", noise=noise)
+    row = make.manifest(tmp_path / "out")["a"]
+    assert not summary.failed
+    assert (row["video"], row["audio"], row["blur"]) == ("", "media/a.wav", "")
+    assert row["snr_db"]
+    assert "no picture" in row["corruption_reason"]
+    assert corrupt(corpus, tmp_path / "out", noise=noise).n_skipped == 1
+
+
 def test_audio_only_leaves_the_picture(few, noise, make, tmp_path):
     corrupt(few, tmp_path / "out", Settings(picture=False), noise=noise, splits=["test1"])
     rows = make.manifest(tmp_path / "out")
@@ -340,7 +360,7 @@ def test_bad_clips_get_a_row_with_the_reason_and_the_others_go_on(noise, make, t
         **{"gone": "missing", "cut": "decode_error"},
     }
     assert (summary.n_done, set(summary.failed)) == (2, {"junk", "empty", "gone", "cut"})
-    assert "gone.wav does not exist" in found["gone"]["corruption_reason"]
+    assert found["gone"]["corruption_reason"].startswith("MER-M001 gone.wav does not exist.")
     assert found["junk"]["video"] == found["gone"]["audio"] == ""
     assert {p.name for p in (tmp_path / "out" / "media").iterdir()} == {"good.mp4", "good.wav"}
     assert len(Corpus.read(tmp_path / "out")) == 6
@@ -366,7 +386,7 @@ def test_what_is_done_is_not_done_again(few, noise, make, tmp_path):
     first = corrupt(few, out, noise=noise, splits=["train"])
     content = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in (out / "media").iterdir()}
     rows = (out / "clips.csv").read_bytes()
-    again = corrupt(few, out, noise=noise, splits=["train"])
+    again = corrupt(few, out, Settings(snr_db=(5.0, 6.0, 7.0, 8.0, 9.0, 10.0)), noise=noise, splits=["train"])
     assert (first.n_done, first.n_skipped, again.n_done, again.n_skipped) == (3, 0, 0, 3)
     assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in (out / "media").iterdir()} == content
     assert (out / "clips.csv").read_bytes() == rows
