@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -57,7 +58,7 @@ def corrupt_clip(clip: Clip, shop: Workshop) -> bool:
         Whether there was anything to do.
 
     Raises:
-        MediaError: with the status that the clip ends with; what an earlier run made of it stays.
+        MediaError: with the status that the clip ends with.
         MachineError: if the output folder cannot be written.
     """
     drawn = draw(clip.name, shop.settings)
@@ -67,6 +68,7 @@ def corrupt_clip(clip: Clip, shop: Workshop) -> bool:
     if known is not None and known.key == key and known.complete(shop.journal.folder):
         return False
     sound, cells = _noisy(clip, drawn, shop)
+    shop.journal.forget(clip.name)
     video, audio = _write(clip, drawn, sound, shop)
     if clip.video is not None and not video:
         reasons = (cells.get("corruption_reason", ""), "no picture: only sound is written")
@@ -92,8 +94,21 @@ def _path(clip: Clip, suffix: str) -> str:
 
 def _source_digest(clip: Clip) -> str:
     """One digest of the clip's media."""
-    digests = [media_digest(path) if path is not None else "" for path in (clip.video, clip.audio)]
-    return fingerprint(digests)
+    return fingerprint([_file_digest(path) if path is not None else "" for path in (clip.video, clip.audio)])
+
+
+def _file_digest(path: Path) -> str:
+    """The digest of a file; many clips may be parts of one long film, which is read once."""
+    try:
+        found = path.stat()
+    except OSError:
+        return media_digest(path)  # which says what is wrong
+    return _digest(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, size: int, changed_ns: int) -> str:
+    return media_digest(path)
 
 
 def _key(clip: Clip, drawn: Drawn, digest: str, shop: Workshop) -> str:

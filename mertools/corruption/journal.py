@@ -83,14 +83,20 @@ class Journal:
         Raises:
             MachineError: if the disk is full.
         """
-        line = json.dumps(asdict(clip), ensure_ascii=True, separators=(",", ":")) + "\n"
         with self._lock:
-            try:
-                self._file.write(line.encode())
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                raise disk_problem(error, self.path) from error
+            self._append(clip)
             self.finished[clip.name] = clip
+
+    def forget(self, name: str) -> None:
+        """Note that a clip's files are about to be replaced: from now on they prove nothing, even of the same size.
+
+        Raises:
+            MachineError: if the disk is full.
+        """
+        with self._lock:
+            if name in self.finished:
+                self._append(Finished(name, "", {}))
+                del self.finished[name]
 
     def close(self) -> None:
         """Give the folder free."""
@@ -104,6 +110,14 @@ class Journal:
     ) -> None:
         self.close()
 
+    def _append(self, clip: Finished) -> None:
+        line = json.dumps(asdict(clip), ensure_ascii=True, separators=(",", ":")) + "\n"
+        try:
+            self._file.write(line.encode())
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise disk_problem(error, self.path) from error
+
     def _read(self) -> dict[str, Finished]:
         """The last line of each clip. A line that was torn by a crash is closed, and counts for nothing."""
         self._file.seek(0)
@@ -111,7 +125,8 @@ class Journal:
         if content and not content.endswith(b"\n"):
             self._file.write(b"\n")
         lines = (_parsed(line) for line in content.splitlines())
-        return {clip.name: clip for clip in lines if clip is not None}
+        last = {clip.name: clip for clip in lines if clip is not None}
+        return {name: clip for name, clip in last.items() if clip.key}
 
 
 def _parsed(line: bytes) -> Finished | None:

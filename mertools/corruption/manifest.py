@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mertools.corpora.scanning import some
 from mertools.corpus import CLIPS_FILE, CORPUS_FILE, Clip, Corpus
 from mertools.corruption.clip import MEDIA_FOLDER
 from mertools.corruption.journal import JOURNAL_FILE, Finished
 from mertools.errors import CorpusError, MediaError
+from mertools.files import write_bytes_atomically
+from mertools.media.opening import open_regular
 
 COLUMNS = (
     *("snr_db", "blur", "noise_files", "noise_offset", "gain", "clipped", "scale", "measured_snr_db"),
     *("seed", "corrupted_from", "source_digest", "corruption_status", "corruption_reason"),
 )
-"""What is added to the manifest. With files, offset (in samples at 16 kHz), gain and scale the mixture can be made
-again."""
+"""What is added to the manifest. With the files (joined by ``;``), the offset (samples at 16 kHz), gain and scale the
+mixture can be made again."""
 
 _LONGEST_NAME_BYTES = 255 - len(".12345678.mp4")
 
@@ -50,7 +52,7 @@ def check_place(corpus: Corpus, clips: Sequence[Clip], out: Path, noise: Path | 
 
     if out == corpus.folder.resolve():
         raise refuse("it is the corpus itself")
-    media = out / MEDIA_FOLDER
+    media = (out / MEDIA_FOLDER).resolve()
     folders = {path.parent for clip in clips for path in (clip.video, clip.audio) if path is not None}
     if any(folder.resolve().is_relative_to(media) for folder in folders):
         raise refuse("media of the corpus lie in it")
@@ -94,10 +96,13 @@ def write_manifest(
         The corpus, and warnings about columns that could not be carried over.
     """
     other_sounds = sorted({c for clip in clips for c, cell in clip.cells.items() if c.startswith("audio_") and cell})
+    lost: list[str] = []
+    rows = [_row(clip, corpus, out, finished.get(clip.name), failed.get(clip.name), lost) for clip in clips]
     warnings = []
     if other_sounds:
         warnings.append(f"{', '.join(other_sounds)} left empty: those sounds are not corrupted.")
-    rows = [_row(clip, corpus, out, finished.get(clip.name), failed.get(clip.name), warnings) for clip in clips]
+    if lost:
+        warnings.append(f"labels of {len(lost)} clips left empty, their files cannot be read: {some(lost)}.")
     splits = {clip.split for clip in clips}
     made = replace(
         corpus,
@@ -117,7 +122,7 @@ def write_manifest(
 
 
 def _row(
-    clip: Clip, corpus: Corpus, out: Path, done: Finished | None, error: MediaError | None, warnings: list[str]
+    clip: Clip, corpus: Corpus, out: Path, done: Finished | None, error: MediaError | None, lost: list[str]
 ) -> Clip:
     cells = {**clip.cells, **dict.fromkeys(COLUMNS, ""), "video": "", "audio": ""}
     cells |= {column: "" for column in clip.cells if column.startswith("audio_")}
@@ -125,10 +130,10 @@ def _row(
         if column in cells:  # the new media begin and end where the clip does
             cells |= {f"source_{column}": cells[column], column: ""}
     if "labels" in cells and any(target.per != "clip" for target in corpus.targets):
-        cells["labels"] = _carried(clip, corpus, out, warnings)
+        cells["labels"] = _carried(clip, corpus, out, lost)
     if error is not None or done is None:
         cells |= {
-            "corruption_status": error.status if error is not None else "missing",
+            "corruption_status": str(error.status) if error is not None else "missing",
             "corruption_reason": _reason(error, corpus) if error is not None else "",
         }
         return Clip(clip.name, clip.split, None, None, cells)
@@ -145,16 +150,18 @@ def _absolute(out: Path, path: str) -> Path | None:
     return out / path if path else None
 
 
-def _carried(clip: Clip, corpus: Corpus, out: Path, warnings: list[str]) -> str:
-    """Copy a clip's file of annotations over time; its path within the new folder."""
+def _carried(clip: Clip, corpus: Corpus, out: Path, lost: list[str]) -> str:
+    """Copy a clip's file of annotations over time; its path within the new folder. Where that fails, note the name."""
     cell = clip.cells.get("labels", "").strip()
     if not cell:
         return ""
-    source, target = corpus.media_root / cell, f"labels/{clip.name}.csv"
+    source, target = Path(os.path.normpath(corpus.media_root / cell)), f"labels/{clip.name}.csv"
     try:
-        (out / "labels").mkdir(exist_ok=True)
-        shutil.copyfile(source, out / target)
-    except OSError as error:
-        warnings.append(f"clip '{clip.name}': {source} could not be copied ({error.strerror}); labels left empty.")
-        return ""
-    return target
+        if source.is_relative_to(corpus.media_root):
+            with open_regular(source) as file:
+                write_bytes_atomically(out / target, file.read())
+            return target
+    except MediaError:
+        pass
+    lost.append(clip.name)
+    return ""

@@ -106,7 +106,7 @@ def corrupt(
     """
     began = time.monotonic()
     settings = settings or Settings()
-    out = Path(os.path.abspath(out)).resolve()
+    out = Path(out).resolve()
     noise_folder = None if noise is None or not settings.noise else Path(noise)
     if settings.noise and noise_folder is None:
         raise ConfigError(

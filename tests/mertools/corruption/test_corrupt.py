@@ -332,15 +332,18 @@ def test_annotations_over_time_and_other_sounds(noise, make, tmp_path):
     rows = [
         {"name": "a", "audio": "a.wav", "audio_denoised": "a.wav", "labels": "a.csv"},
         {"name": "b", "audio": "a.wav", "audio_denoised": "", "labels": "gone.csv"},
+        {"name": "c", "audio": "a.wav", "audio_denoised": "", "labels": "../secret.csv"},
     ]
+    (tmp_path / "secret.csv").write_text("not of this corpus")
     corpus = make.corpus(tmp_path / "c", rows, raw, targets=(Target("valence", "value", per="frame"),))
     summary = corrupt(corpus, tmp_path / "out", noise=noise)
     found = make.manifest(tmp_path / "out")
     assert (tmp_path / "out" / found["a"]["labels"]).read_text() == "frame,valence\n0,0.5\n"
-    assert found["b"]["labels"] == found["a"]["audio_denoised"] == ""
-    assert len(summary.warnings) == 2
-    assert "gone.csv" in " ".join(summary.warnings)
-    assert "audio_denoised" in " ".join(summary.warnings)
+    assert found["b"]["labels"] == found["c"]["labels"] == found["a"]["audio_denoised"] == ""
+    sounds_warning, labels_warning = summary.warnings
+    assert "audio_denoised" in sounds_warning
+    assert "2 clips" in labels_warning
+    assert "b, c" in labels_warning
 
 
 def test_bad_clips_get_a_row_with_the_reason_and_the_others_go_on(noise, make, tmp_path):
@@ -427,6 +430,25 @@ def test_other_noise_does_it_again(few, make, tmp_path):
     corrupt(few, tmp_path / "out", noise=tmp_path / "noise", splits=["train"])
     make.wav(tmp_path / "noise" / "a.wav", make.hiss(1.0, 1))
     assert corrupt(few, tmp_path / "out", noise=tmp_path / "noise", splits=["train"]).n_done == 3
+
+
+def test_files_replaced_by_a_run_that_died_are_not_taken_for_the_old_ones(noise, make, tmp_path, monkeypatch):
+    make.wav(tmp_path / "raw" / "a.wav", make.speech(0.5))
+    corpus = make.corpus(tmp_path / "c", [{"name": "a", "audio": "a.wav"}], tmp_path / "raw")
+    out = tmp_path / "out"
+    corrupt(corpus, out, Settings(seed=1), noise=noise)
+    before = (out / "media" / "a.wav").read_bytes()
+
+    def die(journal, clip):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", die)
+        with pytest.raises(RuntimeError, match="killed"):
+            corrupt(corpus, out, Settings(seed=2), noise=noise)
+    assert (out / "media" / "a.wav").read_bytes() != before
+    assert corrupt(corpus, out, Settings(seed=1), noise=noise).n_done == 1
+    assert (out / "media" / "a.wav").read_bytes() == before
 
 
 def test_an_edited_manifest_is_kept_beside_the_new_one(few, noise, tmp_path):
