@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="decides all that is drawn (default: 0)")
     parser.add_argument("--split", nargs="+", default=[], metavar="S", help="only these splits")
     parser.add_argument(
-        "--snr", default="5,6,7,8,9,10", metavar="DB,...", help="ratios to draw from (default: 5,6,7,8,9,10)"
+        "--snr",
+        default="5,6,7,8,9,10",
+        metavar="DB,...",
+        help="ratios to draw from, e.g. --snr=-5,0 (default: 5,6,7,8,9,10)",
     )
     parser.add_argument("--blur", default="1,2,4", metavar="R,...", help="blur factors to draw from (default: 1,2,4)")
     only = parser.add_mutually_exclusive_group()
