@@ -7,14 +7,13 @@ parts of the whole videos, by ``start`` and ``end``.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from mertools.corpora import CORPORA
 from mertools.corpora.cmu import CmuMaker, cut_by_transcripts
-from mertools.corpora.fakes import fake_text, fake_video
+from mertools.corpora.fakes import fake_pickle, fake_text, fake_video
 from mertools.corpora.sentiment import Found
 
 
@@ -49,7 +48,7 @@ class CmuMosei(CmuMaker):
         values = {video: [-1.0, 0.5] for video in videos}
         sentences = {video: ["bad", "rather good"] for video in videos}
         labels = (ids, values, {}, sentences, *({video} for video in videos))
-        (raw / "CMUMOSEI_features_raw_2way.pkl").write_bytes(pickle.dumps(labels, protocol=2))
+        fake_pickle(raw / "CMUMOSEI_features_raw_2way.pkl", labels)
         for n, video in enumerate(videos):
             fake_video(raw / "Videos/Full/Combined" / f"{video}.mp4", n_frames=20, shade=40 * n)
             lines = [f"{video}___{i}___{0.3 * i:g}___{0.3 * i + 0.3:g}___{s}\n" for i, s in enumerate(sentences[video])]
