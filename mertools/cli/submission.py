@@ -122,7 +122,7 @@ def _package(arguments: argparse.Namespace) -> Outcome:
     out = arguments.out or default_out(get_track(arguments.track))
     value = None
     if arguments.truth:
-        scored, _ = _scored(arguments, arguments.file)
+        scored = _scored(arguments)
         value = scored.value
     try:
         receipt = package(
@@ -137,6 +137,8 @@ def _package(arguments: argparse.Namespace) -> Outcome:
         )
     except InvalidSubmissionError as error:
         return _refused(error)
+    if arguments.truth:
+        _looked(arguments, scored, Path(receipt.ledger).parent)
     path = out / receipt.file if out.is_dir() else out
     lines = [f"{path}: {receipt.rows} rows, {receipt.bytes} bytes, sha256 {receipt.sha256}"]
     for column, counts in receipt.labels.items():
@@ -165,7 +167,8 @@ def _score(arguments: argparse.Namespace) -> Outcome:
 
     if not arguments.truth:
         raise ConfigError("MER-S083", "submission score needs --truth.", "Name a CSV with the true labels.")
-    scored, looks = _scored(arguments, arguments.file)
+    scored = _scored(arguments)
+    looks = _looked(arguments, scored, arguments.ledger)
     if scored.warnings:
         say(report(scored.warnings, arguments.file.name))
     document = scored.as_json() | {"looks": looks.n}
@@ -175,19 +178,17 @@ def _score(arguments: argparse.Namespace) -> Outcome:
     return Outcome(document, "\n".join(lines))
 
 
-def _scored(arguments: argparse.Namespace, file: Path) -> tuple[Score, Looks]:
-    """Score and count the look at the truth."""
+def _scored(arguments: argparse.Namespace) -> Score:
     from mertools.tracks import get_track
     from submissions import score
-    from submissions.ledger import record_look
 
-    track = get_track(arguments.track)
+    track, file = get_track(arguments.track), arguments.file
     groups: Any = arguments.groups
     if arguments.ask:
         from submissions.asking import asked_groups
 
         groups = asked_groups(track, file, arguments.truth, arguments.groups, runs=arguments.runs, say=say)
-    scored = score(
+    return score(
         track,
         file,
         arguments.truth,
@@ -197,7 +198,15 @@ def _scored(arguments: argparse.Namespace, file: Path) -> tuple[Score, Looks]:
         groups=groups,
         mode=arguments.mode or "reference",
     )
-    return scored, record_look(track, file, arguments.truth, scored.value, folder=arguments.ledger)
+
+
+def _looked(arguments: argparse.Namespace, scored: Score, ledger: Path | None) -> Looks:
+    """Count the look at the truth."""
+    from mertools.tracks import get_track
+    from submissions.ledger import record_look
+
+    track = get_track(arguments.track)
+    return record_look(track, arguments.file, arguments.truth, scored.value, folder=ledger)
 
 
 def _score_text(scored: Score) -> str:
