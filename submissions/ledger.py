@@ -12,17 +12,14 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mertools.errors import SubmissionError
-from mertools.files import disk_problem
+from mertools.looks import LOOKS, append_event
 from mertools.tracks import Track
 
 VARIABLE = "MERTOOLS_LEDGER"
-LOOKS = "looks.jsonl"
-"""Looks at truth files of predictions that lie in a run's folder are counted there too."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ def record_package(
     scored = {(event.get("sha256"), event.get("score")) for event in known}
     if sha256 not in seen or (score is not None and (sha256, score) not in scored):
         event = {"event": "package", "track": track.id, "sha256": sha256, "file": upload.name, "rows": rows}
-        append(path, event | {"score": score, "limit": track.submissions, "left": left})
+        append_event(path, event | {"score": score, "limit": track.submissions, "left": left})
     return Entry(path, packaged, left, sha256 not in seen)
 
 
@@ -130,7 +127,7 @@ def record_look(track: Track, file: Path, truth: Path, value: float, *, folder: 
     looks: dict[str, set[str]] = {}
     n = 0
     for ledger in ledgers:
-        append(ledger, event)
+        append_event(ledger, event)
         same = [e for e in read(ledger)[0] if e.get("truth_sha256") == event["truth_sha256"]]
         n = max(n, len(same))
         looks.setdefault("files", set()).update(str(e.get("sha256")) for e in same)
@@ -170,28 +167,6 @@ def read(path: Path) -> tuple[list[dict[str, Any]], int]:
         else:
             damaged += bool(line.strip())
     return events, damaged
-
-
-def append(path: Path, event: Mapping[str, Any]) -> None:
-    """One more line at the end, written at once and synced; a line that was cut off before stays apart from it.
-
-    Raises:
-        MachineError: if it cannot be written.
-    """
-    dated = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **event}
-    line = json.dumps(dated, ensure_ascii=False, allow_nan=False) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            size = os.lseek(descriptor, 0, os.SEEK_END)
-            whole = size == 0 or (os.lseek(descriptor, -1, os.SEEK_END) >= 0 and os.read(descriptor, 1) == b"\n")
-            os.write(descriptor, ("" if whole else "\n").encode() + line.encode("utf-8"))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise disk_problem(error, path) from error
 
 
 def digest(path: Path) -> str:

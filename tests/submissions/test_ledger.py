@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mertools.errors import SubmissionError
+from mertools.looks import append_event
 from submissions import package
-from submissions.ledger import append, read, record_look, record_package, summary
+from submissions.ledger import read, record_look, record_package, summary
 
 
 def test_identical_bytes_count_once_and_the_limit_counts_down(multi, tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_a_line_cut_off_by_a_crash_costs_itself_alone(multi, tmp_path: Path) -> 
 
 def _many(path: Path, who: int) -> None:
     for i in range(50):
-        append(path, {"event": "look", "sha256": f"{who}-{i}"})
+        append_event(path, {"event": "look", "sha256": f"{who}-{i}"})
 
 
 def test_several_people_may_write_at_once(tmp_path: Path) -> None:
