@@ -39,6 +39,10 @@ class Code:
         """Bits that say something."""
         return int(np.bitwise_count(self.known).sum())
 
+    def part(self, rows: slice) -> Code:
+        """Some rows of the code."""
+        return Code(self.signs[rows], self.known[rows], self.weak[rows], self.n_bits, self.rate_hz)
+
     def ternary(self) -> np.ndarray:
         """``(T, n_bits)`` int8: 1 rises, -1 falls, 0 unknown."""
         known = unpacked(self.known, self.n_bits)
@@ -95,16 +99,20 @@ def unpacked(words: np.ndarray, n_bits: int) -> np.ndarray:
     return np.unpackbits(octets, axis=1, count=n_bits, bitorder="little").astype(bool)
 
 
+def overlap(a: Code, b: Code, shift: int) -> tuple[slice, slice]:
+    """Rows of `a` and rows of `b` that meet when row ``t`` of `a` lies on row ``t + shift`` of `b`; maybe none."""
+    begin = max(0, -shift)
+    end = max(begin, min(len(a), len(b) - shift))
+    return slice(begin, end), slice(begin + shift, end + shift)
+
+
 def agreement(a: Code, b: Code, shift: int) -> tuple[int, int]:
     """Compare row ``t`` of `a` with row ``t + shift`` of `b`, wherever both have rows.
 
     Returns:
         ``(bits that agree, bits that both know)``.
     """
-    begin, end = max(0, -shift), min(len(a), len(b) - shift)
-    if begin >= end:
-        return 0, 0
-    here, there = slice(begin, end), slice(begin + shift, end + shift)
+    here, there = overlap(a, b, shift)
     both = a.known[here] & b.known[there]
     n_both = int(np.bitwise_count(both).sum())
     n_differ = int(np.bitwise_count((a.signs[here] ^ b.signs[there]) & both).sum())

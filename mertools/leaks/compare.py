@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from mertools.leaks.bits import Code, agreement
-from mertools.leaks.evidence import Agreement, Repetition, divergence
+from mertools.leaks.bits import Code, agreement, overlap
+from mertools.leaks.evidence import Agreement, Repetition, evidence
 from mertools.leaks.index import SLACK
 from mertools.leaks.picture import RATE_HZ as PICTURE_HZ
 from mertools.leaks.signature import Signature
@@ -47,10 +46,7 @@ class Comparison:
         return self.picture is not None and self.sound is not None and self.picture.denies
 
 
-Repeats = Callable[[Code], Repetition]
-
-
-def compare(a: Signature, b: Signature, modality: str, shift: int, repeats: Repeats = Repetition.of) -> Comparison:
+def compare(a: Signature, b: Signature, modality: str, shift: int) -> Comparison:
     """Compare two clips near a shift of one modality, and the other modality at the offset that comes out.
 
     Args:
@@ -58,23 +54,22 @@ def compare(a: Signature, b: Signature, modality: str, shift: int, repeats: Repe
         b: second clip.
         modality: "picture" or "sound", whose rows `shift` counts.
         shift: row t of `a` is row t + shift of `b`, within `SLACK`.
-        repeats: gives `Repetition.of` a code; pass one that remembers.
     """
     sounds, pictures = (a.sound, b.sound), (a.picture, b.picture)
     if modality == "sound":
-        sound, sound_shift = _best(*sounds, shift, SLACK, repeats)
+        sound, sound_shift = _best("sound", *sounds, shift, SLACK)
         offset_s = sound_shift / SOUND_HZ
-        picture, _ = _best(*pictures, round(offset_s * PICTURE_HZ), PICTURE_SEARCH, repeats)
+        picture, _ = _best("picture", *pictures, round(offset_s * PICTURE_HZ), PICTURE_SEARCH)
     else:
-        picture, picture_shift = _best(*pictures, shift, SLACK, repeats)
+        picture, picture_shift = _best("picture", *pictures, shift, SLACK)
         offset_s = picture_shift / PICTURE_HZ
-        sound, sound_shift = _best(*sounds, round(offset_s * SOUND_HZ), SOUND_SEARCH, repeats)
-        if sound is not None and sound.error_rate < 0.5:
+        sound, sound_shift = _best("sound", *sounds, round(offset_s * SOUND_HZ), SOUND_SEARCH)
+        if sound is not None and sound.supports:
             offset_s = sound_shift / SOUND_HZ  # the finer measure of the two
     return Comparison(picture, sound, offset_s)
 
 
-def _best(a: Code | None, b: Code | None, shift: int, reach: int, repeats: Repeats) -> tuple[Agreement | None, int]:
+def _best(modality: str, a: Code | None, b: Code | None, shift: int, reach: int) -> tuple[Agreement | None, int]:
     """The best agreement within `reach` rows of `shift`, and where; the nearest shift wins a draw."""
     if a is None or b is None:
         return None, shift
@@ -84,20 +79,22 @@ def _best(a: Code | None, b: Code | None, shift: int, reach: int, repeats: Repea
     n_same, n_bits = counts[shift]
     if not n_bits:
         return None, shift
-    redundancy = repeats(a).redundancy(repeats(b))
-    return Agreement(n_bits, n_bits / redundancy, 1 - n_same / n_bits), shift
+    # Measured on the rows that overlap alone: a clip may hum for a second and talk for the rest.
+    here, there = overlap(a, b, shift)
+    redundancy = Repetition.of(a.part(here)).redundancy(Repetition.of(b.part(there)))
+    return Agreement(modality, n_bits, n_bits / redundancy, 1 - n_same / n_bits), shift
 
 
 def _gain(n_same: int, n_bits: int) -> float:
-    """Exponent of independent bits, signed: the worse below one half, the less."""
+    """What so many agreements of independent bits prove, nats; negative below one half, the worse the lower."""
     if not n_bits:
         return float("-inf")
-    error_rate = 1 - n_same / n_bits
-    return n_bits * divergence(error_rate, 0.5) * (1 if error_rate < 0.5 else -1)
+    rate = 1 - n_same / n_bits
+    return n_bits * (evidence(rate, 0.5) - evidence(1 - rate, 0.5))
 
 
 def bound(a: Signature, b: Signature, modality: str, shift: int) -> float:
-    """The exponent of one modality near a shift if its bits were independent: more than `compare` can find in it."""
+    """The exponent of one modality near a shift if its bits were independent: at least what `compare` can find."""
     first: Code | None = getattr(a, modality)
     second: Code | None = getattr(b, modality)
     if first is None or second is None:

@@ -29,7 +29,8 @@ LAG = 2
 N_WEAK = 12
 MOVES = 0.9
 """Grey levels (of 255) by which the fastest of 16 by 16 blocks changes over `LAG` rows, median over about a second.
-Encoders make still pictures flicker by up to 0.7, also noisy ones; quiet talking heads reach 1.4 after all damage."""
+Encoders make still pictures of 360 x 288 with sensor noise flicker by up to 0.7; quiet talking heads still reach 1.4
+when blurred and badly encoded. A still that flickers more is let in; its bits, being noise, agree with none."""
 
 BAR = 24.0
 """Rows and columns at the edge that never get brighter than this (of 255) are bars."""

@@ -10,22 +10,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 
 from mertools.corpus import Clip, Corpus
 from mertools.errors import ConfigError, MediaError
 from mertools.leaks.bits import Code
 from mertools.leaks.cache import FOLDER, SignatureCache
 from mertools.leaks.compare import SHIFTS_PER_ROW, Comparison, bound, compare
-from mertools.leaks.evidence import ALPHA, Repetition, capacity, log_probability, required_exponent
+from mertools.leaks.evidence import ALPHA, capacity, log_probability, required_exponent
 from mertools.leaks.found import SharedClips, SharedPair, Undecidable
 from mertools.leaks.index import PICTURE_WINDOWS, SOUND_WINDOWS, KeyIndex
 from mertools.leaks.signature import Signature, clip_key, sign
 from mertools.media import DecoderPool
 
 DIGEST_BITS = 128
-REMEMBERED = 20_000
-"""Codes whose repetition is kept in memory while searching (10 kB each)."""
+"""Length of a media digest: two different files share one with probability 2^-128."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -61,12 +59,11 @@ def find_shared(
             "MER-C380", f"workers is {workers} and timeout {timeout_s:g}.", "Both are numbers greater than 0."
         )
     began = time.monotonic()
-    same = a.folder == b.folder
-    with DecoderPool(workers or os.cpu_count() or 1, timeout_s, hold_bytes=0) as pool:
-        signatures_a = _signatures(a, pool, workers or os.cpu_count() or 1, cache, progress)
-        signatures_b = signatures_a if same else _signatures(b, pool, workers or os.cpu_count() or 1, cache, progress)
-    search = _Search(a, b, signatures_a, signatures_b)
-    return search.run(progress, began)
+    n_workers = workers or os.cpu_count() or 1
+    with DecoderPool(n_workers, timeout_s, hold_bytes=0) as pool:
+        signatures_a = _signatures(a, pool, n_workers, cache, progress)
+        signatures_b = signatures_a if a.folder == b.folder else _signatures(b, pool, n_workers, cache, progress)
+    return _Search(a, b, signatures_a, signatures_b).run(progress, began, n_workers)
 
 
 def _signatures(corpus: Corpus, pool: DecoderPool, workers: int, cache: bool, progress: Progress) -> list[Signature]:
@@ -76,25 +73,33 @@ def _signatures(corpus: Corpus, pool: DecoderPool, workers: int, cache: bool, pr
 
     def signature(clip: Clip) -> Signature:
         nonlocal done
-        try:
-            key = clip_key(clip, kept.digest)
-        except MediaError as error:
-            found = Signature("", problems=(f"{error.status}: {error.message}",))
-        else:
-            known = kept.get(key)
-            found = known or sign(pool, clip, key)
-            if known is None:
-                kept.put(found)
+        found = _signature(clip, pool, kept)
         with lock:
             done += 1
             progress(f"read {corpus.name}", done, len(corpus))
         return found
 
+    threads = ThreadPoolExecutor(workers)
     try:
-        with ThreadPoolExecutor(workers) as threads:
-            return list(threads.map(signature, corpus.clips))
+        return list(threads.map(signature, corpus.clips))
     finally:
+        threads.shutdown(cancel_futures=True)  # an interruption does not wait for all the clips to come
         kept.flush()
+
+
+def _signature(clip: Clip, pool: DecoderPool, kept: SignatureCache) -> Signature:
+    if clip.sound is None:
+        return Signature("", problems=("the clip has neither video nor audio",))
+    try:
+        key = clip_key(clip, kept.digest)
+    except MediaError as error:
+        return Signature("", problems=(f"{error.status}: {error.message}",))
+    known = kept.get(key)
+    if known is not None:
+        return known
+    signature = sign(pool, clip, key)
+    kept.put(signature)
+    return signature
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,11 @@ class _Match:
     comparison: Comparison
     digest: bool = False
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is a shared clip, not merely a shared sound."""
+        return self.digest or not self.comparison.sound_only
+
 
 class _Search:
     """One search over signatures that are there."""
@@ -115,9 +125,9 @@ class _Search:
         self.signatures_a, self.signatures_b = signatures_a, signatures_b
         self.same = a.folder == b.folder
         self.n_pairs = len(a) * (len(a) - 1) // 2 if self.same else len(a) * len(b)
-        self.repeats = lru_cache(REMEMBERED)(Repetition.of)
 
-    def run(self, progress: Progress, began: float) -> SharedClips:
+    def run(self, progress: Progress, began: float, n_workers: int) -> SharedClips:
+        """Propose, compare, decide."""
         indexes = {
             "picture": KeyIndex([s.picture for s in self.signatures_b], PICTURE_WINDOWS),
             "sound": KeyIndex([s.sound for s in self.signatures_b], SOUND_WINDOWS),
@@ -125,26 +135,25 @@ class _Search:
         needed = self.required(_longest(self.signatures_a) + _longest(self.signatures_b))
         matches = {(m.a, m.b): m for m in self._digest_matches()}
         strongest_unrelated = 0.0
-        for number, signature in enumerate(self.signatures_a):
-            for match in self._matches(number, signature, indexes, needed):
+        for number, proposed in enumerate(self._proposed(indexes, needed, n_workers)):
+            for match in proposed:
                 if self._log_probability(match) > math.log(ALPHA):
                     strongest_unrelated = max(strongest_unrelated, match.comparison.exponent)
                 else:
                     matches.setdefault((match.a, match.b), match)
             progress("search", number + 1, len(self.signatures_a))
-        pairs = [self._pair(m) for _, m in sorted(matches.items())]
-        shared = [p for p, (_, m) in zip(pairs, sorted(matches.items()), strict=True) if self._counts(m)]
-        heard = [p for p, (_, m) in zip(pairs, sorted(matches.items()), strict=True) if not self._counts(m)]
+        in_order = [match for _, match in sorted(matches.items())]
+        shared = tuple(self._pair(match) for match in in_order if match.counts)
         return SharedClips(
             corpus_a=self.a.name,
             corpus_b=self.b.name,
             same=self.same,
             clips_a=len(self.a),
             clips_b=len(self.b),
-            pairs=tuple(shared),
-            sound_only=tuple(heard),
+            pairs=shared,
+            sound_only=tuple(self._pair(match) for match in in_order if not match.counts),
             name_only=self._name_only(shared),
-            undecidable=tuple(self._undecidable(needed, {m.a for m in matches.values() if m.digest})),
+            undecidable=tuple(self._undecidable(needed, set(matches))),
             required_exponent=needed,
             strongest_unrelated=strongest_unrelated,
             seconds=time.monotonic() - began,
@@ -163,25 +172,31 @@ class _Search:
                 if not self.same or number < other:
                     twin = self.signatures_b[other]
                     modality = "picture" if signature.picture is not None else "sound"
-                    yield _Match(number, other, compare(signature, twin, modality, 0, self.repeats), digest=True)
+                    yield _Match(number, other, compare(signature, twin, modality, 0), digest=True)
 
-    def _matches(
-        self, number: int, signature: Signature, indexes: dict[str, KeyIndex], needed: float
-    ) -> Iterator[_Match]:
-        """The best comparison with each clip that the indexes propose for one clip of A."""
+    def _proposed(self, indexes: dict[str, KeyIndex], needed: float, n_workers: int) -> Iterator[list[_Match]]:
+        """For each clip of A in turn, its comparisons with the clips of B that the indexes propose."""
+        threads = ThreadPoolExecutor(n_workers)  # sorting and looking up leave the interpreter's lock
+        try:
+            yield from threads.map(lambda n: self._matches(n, indexes, needed), range(len(self.signatures_a)))
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _matches(self, number: int, indexes: dict[str, KeyIndex], needed: float) -> list[_Match]:
+        """The best comparison of one clip of A with each clip that the indexes propose."""
+        signature = self.signatures_a[number]
         skip = range(number + 1) if self.same else ()
         best: dict[int, Comparison] = {}
         for modality, index in indexes.items():
             code: Code | None = getattr(signature, modality)
             for other, shift in index.candidates(code, skip):
                 twin = self.signatures_b[other]
-                if bound(signature, twin, modality, shift) < needed / 2:
+                if bound(signature, twin, modality, shift) < needed:
                     continue
-                found = compare(signature, twin, modality, shift, self.repeats)
+                found = compare(signature, twin, modality, shift)
                 if other not in best or found.exponent > best[other].exponent:
                     best[other] = found
-        for other, comparison in best.items():
-            yield _Match(number, other, comparison)
+        return [_Match(number, other, comparison) for other, comparison in best.items()]
 
     def required(self, n_rows: int) -> float:
         """The exponent that proves a pair of clips of `n_rows` rows together."""
@@ -192,9 +207,6 @@ class _Search:
             return min(0.0, math.log(max(self.n_pairs, 1)) - DIGEST_BITS * math.log(2))
         n_rows = _rows(self.signatures_a[match.a]) + _rows(self.signatures_b[match.b])
         return log_probability(match.comparison.exponent, self.n_pairs * max(1, n_rows) * SHIFTS_PER_ROW)
-
-    def _counts(self, match: _Match) -> bool:
-        return match.digest or not match.comparison.sound_only
 
     def _pair(self, match: _Match) -> SharedPair:
         a, b = self.a.clips[match.a].name, self.b.clips[match.b].name
@@ -220,13 +232,16 @@ class _Search:
         proven = {pair.a for pair in shared if pair.name}
         return tuple(clip.name for clip in self.a.clips if clip.name in there and clip.name not in proven)
 
-    def _undecidable(self, needed: float, settled: set[int]) -> Iterator[Undecidable]:
-        """Clips that could not be recognised even if they were shared, and why."""
-        sides = [(self.a, self.signatures_a)] + ([] if self.same else [(self.b, self.signatures_b)])
-        for corpus, signatures in sides:
+    def _undecidable(self, needed: float, found: set[tuple[int, int]]) -> Iterator[Undecidable]:
+        """Clips that a damaged copy could not be recognised by, unless one was found all the same."""
+        settled_a, settled_b = {a for a, _ in found}, {b for _, b in found}
+        sides = [(self.a, self.signatures_a, settled_a), (self.b, self.signatures_b, settled_b)]
+        if self.same:
+            sides = [(self.a, self.signatures_a, settled_a | settled_b)]
+        for corpus, signatures, settled in sides:
             for number, (clip, signature) in enumerate(zip(corpus.clips, signatures, strict=True)):
-                proof = sum(capacity(code) for code in (signature.picture, signature.sound))
-                if proof < needed and not (corpus is self.a and number in settled):
+                proof = capacity(signature.picture, "picture") + capacity(signature.sound, "sound")
+                if proof < needed and number not in settled:
                     yield Undecidable(corpus.name, clip.name, signature.reason, proof)
 
 

@@ -45,7 +45,7 @@ class Signature:
         """Why there is nothing to compare, or little."""
         if self.problems:
             return "; ".join(self.problems)
-        seen = "nothing moves in its picture" if self.picture is None else "too little moves in its picture"
+        seen = "no moving picture" if self.picture is None else "too little moves in its picture"
         heard = "no sound" if self.sound is None else "too little sound"
         return f"{seen}, and {heard}"
 
