@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from mertools.errors import MachineError
 from mertools.files import write_bytes_atomically
 from mertools.leaks.bits import Code
 from mertools.leaks.signature import REVISION, Signature
@@ -34,7 +35,10 @@ class SignatureCache:
     """Signatures of one corpus, in memory and on disk. Thread-safe.
 
     Args:
-        folder: the cache folder; None keeps nothing on disk.
+        folder: the cache folder, made if absent; None keeps nothing on disk.
+
+    Raises:
+        MachineError: if the folder cannot be made or written.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -44,8 +48,10 @@ class SignatureCache:
         self._files: dict[str, tuple[int, int, str]] = {}
         self._new: list[Signature] = []
         self._new_files: dict[str, tuple[int, int, str]] = {}
-        for path in sorted(folder.glob(f"r{REVISION}-*.npz")) if folder is not None and folder.is_dir() else ():
-            self._load(path)
+        if folder is not None:
+            _make(folder)
+            for path in sorted(folder.glob(f"r{REVISION}-*.npz")):
+                self._load(path)
 
     def digest(self, path: Path) -> str:
         """The digest of a file; not read again while its size and modification time stay as they were.
@@ -106,6 +112,18 @@ class SignatureCache:
             return
         self._signatures.update((s.key, s) for s in signatures)
         self._files.update(files)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+        refusal = "" if os.access(folder, os.W_OK) else "it may not be written"
+    except OSError as error:
+        refusal = error.strerror or str(error)
+    if refusal:
+        raise MachineError(
+            "MER-C383", f"{folder} cannot keep signatures: {refusal}.", "Make it writable, or search with --no-cache."
+        )
 
 
 def _as_bytes(signatures: Iterable[Signature], files: dict[str, tuple[int, int, str]]) -> bytes:

@@ -8,7 +8,7 @@ for a clip and a shift; chance hits scatter, hits of a shared moment agree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,7 @@ class KeyIndex:
         """Memory that the index takes."""
         return self._rows.nbytes + self._table.nbytes + self._begins.nbytes
 
-    def candidates(self, code: Code | None, skip: Iterable[int] = ()) -> list[tuple[int, int]]:
+    def candidates(self, code: Code | None, skip: Container[int] = ()) -> list[tuple[int, int]]:
         """Clips that may share a moment with `code`, most votes first.
 
         Args:
@@ -115,9 +115,8 @@ class KeyIndex:
         clips = np.searchsorted(self._begins, rows, side="right") - 1
         shifts = rows - self._begins[clips] - query_rows
         votes, best = _most_voted((clips << 32) | ((shifts + _HALF) // _BIN))
-        left_out = set(skip)
         found = ((int(vote >> 32), int(vote & (_HALF * 2 - 1)) * _BIN - _HALF + _BIN // 2) for vote in votes[best])
-        return [pair for pair in found if pair[0] not in left_out][:MAX_CANDIDATES]
+        return [pair for pair in found if pair[0] not in skip][:MAX_CANDIDATES]
 
     def _agreeing(self, rows: np.ndarray, query_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The hits that may matter: most are chance and fall out before the clip of each is looked up."""

@@ -54,21 +54,23 @@ def find_shared(
         ConfigError: if `workers` or `timeout_s` is not positive.
         MachineError: if the cache cannot be written or decoder processes do not start.
     """
-    if (workers is not None and workers < 1) or not timeout_s > 0:
-        raise ConfigError(
-            "MER-C380", f"workers is {workers} and timeout {timeout_s:g}.", "Both are numbers greater than 0."
-        )
+    if workers is not None and workers < 1:
+        raise ConfigError("MER-C380", f"{workers} decoder processes were asked for.", "Ask for 1 or more.")
+    if not timeout_s > 0:
+        raise ConfigError("MER-C380", f"a time limit of {timeout_s:g} s was asked for.", "Ask for more than 0 s.")
     began = time.monotonic()
     n_workers = workers or os.cpu_count() or 1
+    caches = [SignatureCache(corpus.folder / FOLDER if cache else None) for corpus in (a, b)]
     with DecoderPool(n_workers, timeout_s, hold_bytes=0) as pool:
-        signatures_a = _signatures(a, pool, n_workers, cache, progress)
-        signatures_b = signatures_a if a.folder == b.folder else _signatures(b, pool, n_workers, cache, progress)
+        signatures_a = _signatures(a, pool, n_workers, caches[0], progress)
+        signatures_b = signatures_a if a.folder == b.folder else _signatures(b, pool, n_workers, caches[1], progress)
     return _Search(a, b, signatures_a, signatures_b).run(progress, began, n_workers)
 
 
-def _signatures(corpus: Corpus, pool: DecoderPool, workers: int, cache: bool, progress: Progress) -> list[Signature]:
+def _signatures(
+    corpus: Corpus, pool: DecoderPool, workers: int, kept: SignatureCache, progress: Progress
+) -> list[Signature]:
     """Signatures of all clips, in order."""
-    kept = SignatureCache(corpus.folder / FOLDER if cache else None)
     done, lock = 0, threading.Lock()
 
     def signature(clip: Clip) -> Signature:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mertools.corpus import Corpus
-from mertools.errors import ConfigError, CorpusError
+from mertools.errors import ConfigError, CorpusError, MachineError
 from mertools.leaks import find_shared, search, write_seen_in
 from mertools.leaks.cache import SignatureCache
 from mertools.leaks.evidence import ALPHA
@@ -187,6 +187,14 @@ def test_signatures_come_back_from_disk_bit_by_bit(copied):
             assert (first.n_bits, first.rate_hz) == (second.n_bits, second.rate_hz)
             for plane in ("signs", "known", "weak"):
                 assert np.array_equal(getattr(first, plane), getattr(second, plane))
+
+
+def test_a_cache_that_cannot_be_kept_is_said_before_anything_is_decoded(copied, monkeypatch):
+    monkeypatch.setattr(search, "sign", lambda *_: pytest.fail("decoded"))
+    (copied[1].folder / "leaks-cache").write_text("in the way")
+    with pytest.raises(MachineError, match="leaks-cache") as caught:
+        find_shared(*copied, workers=1)
+    assert caught.value.code == "MER-C383"
 
 
 def test_without_a_cache_nothing_is_written(shelf):
