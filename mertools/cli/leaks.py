@@ -76,7 +76,7 @@ def _text(found: SharedClips) -> str:
     if found.name_only:
         lines += ["", f"Same name, but no shared content found; not counted: {_some(found.name_only)}"]
     if found.undecidable:
-        lines += ["", f"Nothing can be said about {len(found.undecidable)} clips:"]
+        lines += ["", f"{len(found.undecidable)} clips might be shared without being recognised:"]
         lines += [f"  {u.corpus}/{u.clip}: {u.reason}" for u in found.undecidable[:SHOWN]]
         lines += _more(len(found.undecidable))
     return "\n".join([*lines, "", _margin(found)])

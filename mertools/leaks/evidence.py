@@ -5,8 +5,9 @@ little less often: the same words, spoken again by the same voice, at a rate of 
 EmoDB. So what is to be ruled out is an error rate of at least q, `CHANCE` of the modality, not of 1/2. Were all N
 compared bits independent, the probability of an error rate of at most p < q would be bounded by Chernoff's
 :math:`e^{-N K(p, q)}`, with the divergence :math:`K(p, q) = p \ln (p/q) + (1-p) \ln ((1-p)/(1-q))`.
-Bits of one clip are not independent: neighbouring rows and
-channels repeat each other. The variance of the number of agreements between two unrelated codes x, y grows by
+
+Bits of one clip are not independent: neighbouring rows and channels repeat each other. The variance of the number of
+agreements between two unrelated codes x, y grows by
 
 .. math::
     r = \Bigl(1 + 2 \sum_{k \ge 1} (1 - k/T)\, \rho_x(k) \rho_y(k)\Bigr)
@@ -18,7 +19,9 @@ so a hum, a loop or a flicker, which repeat themselves, prove little by construc
 
 The *exponent* of an agreement is ``(N / r) K(p, q)``, in nats. Exponents of picture and sound add up; two of them reach
 x by chance with probability at most :math:`(1 + x) e^{-x}`. Times the number of comparisons, that is the false-positive
-probability of a whole search, and what it is held against is `ALPHA`.
+probability of a whole search, and what it is held against is `ALPHA`. Measured margins: among 339 clips of EmoDB (ten
+speakers, ten sentences) the strongest pair reaches 10 of 38 nats required; among the real clips of the tests, copies
+blurred by four under the sound of other clips at 5 dB reach 40 and more of 35.
 """
 
 from __future__ import annotations

@@ -54,13 +54,13 @@ class SharedPair:
 
 @dataclass(frozen=True)
 class Undecidable:
-    """A clip about which the search can say nothing.
+    """A clip that might not be recognised even if it were shared: too little moves and sounds, or it is broken.
 
     Attributes:
         corpus: name of its corpus.
         clip: its name.
         reason: why.
-        exponent: the evidence that a damaged copy would leave, nats; less than the search requires.
+        exponent: the evidence that a damaged copy would leave, nats.
     """
 
     corpus: str
@@ -87,7 +87,7 @@ class SharedClips:
         sound_only: pairs with the same sound under different moving pictures (music, dubbing, a clip used as noise);
             not counted as shared.
         name_only: names that both corpora have, of clips without shared content as far as can be told; not counted.
-        undecidable: clips that could not be recognised even if they were shared.
+        undecidable: clips that might not be recognised even if they were shared.
         required_exponent: the evidence, in nats, that proves a pair of the longest clips.
         strongest_unrelated: the strongest evidence of a pair that was proposed and refused.
         seconds: how long the search took.

@@ -235,7 +235,7 @@ class _Search:
         return tuple(clip.name for clip in self.a.clips if clip.name in there and clip.name not in proven)
 
     def _undecidable(self, needed: float, found: set[tuple[int, int]]) -> Iterator[Undecidable]:
-        """Clips that a damaged copy could not be recognised by, unless one was found all the same."""
+        """Clips that a damaged copy could not be recognised by, or that are broken, unless found all the same."""
         settled_a, settled_b = {a for a, _ in found}, {b for _, b in found}
         sides = [(self.a, self.signatures_a, settled_a), (self.b, self.signatures_b, settled_b)]
         if self.same:
@@ -243,7 +243,7 @@ class _Search:
         for corpus, signatures, settled in sides:
             for number, (clip, signature) in enumerate(zip(corpus.clips, signatures, strict=True)):
                 proof = capacity(signature.picture, "picture") + capacity(signature.sound, "sound")
-                if proof < needed and number not in settled:
+                if (proof < needed or signature.problems) and number not in settled:
                     yield Undecidable(corpus.name, clip.name, signature.reason, proof)
 
 

@@ -28,6 +28,7 @@ class Damage:
     options: tuple[tuple[str, str], ...] = ()
     gain: float = 1.0
     fps: float | None = None
+    most_s: float = 6.0
 
 
 def write_clip(
@@ -70,10 +71,11 @@ def degrade(source: Path, target: Path, damage: Damage, noise: np.ndarray | None
     from mertools.media import probe, read_audio, read_frames
 
     fps = damage.fps or probe(source).video.fps
-    film = read_frames(source, fps=fps)
+    end_s = damage.trim_s + damage.most_s
+    film = read_frames(source, fps=fps, end_s=end_s)
     frames = [_worse(pixels, damage) for pixels, t in zip(film.pixels, film.times_s, strict=True) if t >= damage.trim_s]
     try:
-        audio = read_audio(source)
+        audio = read_audio(source, end_s=end_s)
     except MediaError:
         return write_clip(target, frames, None, fps=fps, codec=damage.codec, options=dict(damage.options))
     sound = np.concatenate([np.zeros(round(audio.start_s * RATE_HZ), np.float32), audio.samples])

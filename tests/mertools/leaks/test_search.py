@@ -100,6 +100,17 @@ def test_what_cannot_be_decided_is_listed_with_its_reason(copied, making):
     assert reasons["text"] == "the clip has neither video nor audio"
 
 
+def test_a_clip_whose_picture_is_broken_is_compared_by_its_sound_and_listed(copied, making):
+    a, b = copied
+    (b.folder / "broken.mp4").write_bytes(b"not a film")
+    rows = [{"name": n, "video": "broken.mp4", "audio": f"{n}.mp4"} for n in ("own1", "x7")]
+    making.write_corpus(b.folder, rows)
+    found = find_shared(a, Corpus.read(b.folder), workers=1)
+    assert pairs_of(found) == {("two", "x7")}
+    assert found.pairs[0].picture is None
+    assert [(u.clip, u.reason.split(":")[0]) for u in found.undecidable] == [("own1", "decode_error")]
+
+
 def test_undecidable_clips_are_found_by_their_bytes_and_never_by_being_empty(copied, making):
     a, b = copied
     still = [np.full((64, 64, 3), 90, np.uint8)] * 50
