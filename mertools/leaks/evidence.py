@@ -34,8 +34,8 @@ import numpy as np
 from mertools.leaks.bits import Code
 
 CHANCE = {"picture": 0.47, "sound": 0.45}
-"""Error rates that clips which merely resemble each other hardly fall below: what remains of the evidence of words spoken
-again is at most 10 nats, a quarter of what a search of a few hundred clips requires."""
+"""Error rates that clips which merely resemble each other hardly fall below: what remains of the evidence of words
+spoken again is at most 10 nats, a quarter of what a search of a few hundred clips requires."""
 
 ALPHA = 1e-6
 """A whole search may find a false pair with this probability."""
