@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 _USUAL = ("model.safetensors", "pytorch_model.bin")
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt")
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # entries under which training scripts keep the parameters
+_WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+)  # entries under which training scripts keep the parameters
 _PREFIXES = ("module.", "model.")  # of networks saved inside a wrapper
 _NAMED = 5  # parameters that a message names
 

@@ -1,4 +1,4 @@
-"""EmoNet (Toisoul et al., 2021): landmarks guide a trunk that reads eight emotions, valence and arousal of AffectNet."""
+"""EmoNet (Toisoul et al., 2021): eight emotions, valence and arousal of AffectNet, read where landmarks are."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ register_cnn(
         "face/emonet",
         256,
         "CC BY-NC-ND 4.0 (not for commercial use)",
-        ("AffectNet (emotions, valence, arousal)", "AffectNet"),
+        ("affectnet", "AffectNet with emotions, valence and arousal"),
         "EmoNet, emotions, valence and arousal of AffectNet",
         Release(("emonet_8.pth",), "https://github.com/face-analysis/emonet/tree/master/pretrained"),
     ),

@@ -50,7 +50,7 @@ register_cnn(
         "face/facenet-vggface2",
         512,
         "MIT (code; the terms of VGGFace2 hold for what was learned)",
-        ("VGGFace2 (identities)",),
+        ("VGGFace2 with identities",),
         "FaceNet, identities of VGGFace2",
         Release(
             ("20180402-114759-vggface2.pt", "facenet_20180402_114759_vggface2.pth"),

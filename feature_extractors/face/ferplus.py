@@ -53,7 +53,7 @@ def _published(kind: str, title: str) -> PublishedCnn:
         f"face/{kind}-ferplus",
         512,
         "not stated by its authors (trained on VGGFace2 and FER2013)",
-        ("VGGFace2 (identities)", "FER2013 (emotions, labels of FER+)", "FER2013", "FERPlus"),
+        ("fer2013", "ferplus", "FER2013 with the labels of FER+", "VGGFace2 with identities"),
         f"{title}, emotions of FER+",
         Release((file,), f"https://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn/{file}"),
     )

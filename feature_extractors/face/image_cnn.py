@@ -41,7 +41,8 @@ class PublishedCnn:
         name: the name users type.
         dim: D of its embeddings.
         licence: of the weights, as published.
-        trained_on: corpora it has seen; those with labels say so.
+        trained_on: corpora it has seen: those that the toolkit knows by their name there, and all in words with what
+            they were labelled with.
         summary: one line for the list.
         release: where its file is.
         checksums: first digits of the sha256 of published files, where their authors state them.
@@ -121,7 +122,9 @@ class ImageCnn(Pretrained[FaceCrops]):
             blocks = torch.randint(0, 256, (8, 3, cls.side // 16, cls.side // 16), dtype=torch.uint8)
             blocks = blocks.repeat_interleave(16, 2).repeat_interleave(16, 3)
             settle(network, cls.preprocessing.normalise(blocks))
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, folder / "model.safetensors")
+        save_file(
+            {key: value.contiguous() for key, value in network.state_dict().items()}, folder / "model.safetensors"
+        )
         return {"weights": str(folder)}
 
     @classmethod
@@ -142,9 +145,7 @@ class ImageCnn(Pretrained[FaceCrops]):
             ExtractionError: if it is not there.
         """
         release = Release(tuple(self.facts["files"]), self.facts["source"], self.facts["hub_id"])
-        return find_checkpoint(
-            self.config.weights, release, extractor=self.name, download=self.config.download
-        )
+        return find_checkpoint(self.config.weights, release, extractor=self.name, download=self.config.download)
 
     @cached_property
     def dim(self) -> int:
@@ -156,7 +157,7 @@ class ImageCnn(Pretrained[FaceCrops]):
         import torch
 
         with torch.device("meta"):
-            return int(self.network(self.facts, self._width(self._state()), self.config).dim)  # type: ignore[arg-type]
+            return int(self.network(self.facts, self._width(self._state()), self.config).dim)
 
     @property
     def padding_invariant(self) -> bool:
@@ -168,11 +169,13 @@ class ImageCnn(Pretrained[FaceCrops]):
         return float(length)
 
     def build(self) -> torch.nn.Module:
-        """The network with its parameters, float32, on the CPU."""
+        """The network with its parameters, float32, on the CPU; channels last, as convolutions compute fastest."""
+        import torch
+
         state = self._state()
         network = self.network(self.facts, self._width(state), self.config)
         load_state(network, state, path=self.weights.path, extractor=self.name, unused=self.unused)
-        return network
+        return network.to(memory_format=torch.channels_last)
 
     def embed(self, batch: Sequence[FaceCrops], level: Level) -> list[Rows]:
         """One row per crop, at the crop's time; no crop, no row. Only a few crops at a time are on the device."""
@@ -186,6 +189,7 @@ class ImageCnn(Pretrained[FaceCrops]):
             for start in range(0, len(frames), step):
                 with self.computing():
                     part = self.preprocessing.normalise(frames[start : start + step].to(self.device))
+                    part = part.contiguous(memory_format=torch.channels_last)
                     rows.append(self.model(part).float().cpu().numpy())
         ends = np.cumsum([len(crops) for crops in batch])
         parts = np.split(np.concatenate(rows), ends[:-1])
@@ -198,29 +202,31 @@ class ImageCnn(Pretrained[FaceCrops]):
         if self.first not in state:
             raise ExtractionError(
                 "MER-E198",
-                f"{self.name}: {self.weights.path} lacks the parameter {self.first}; it has {', '.join(list(state)[:3])}, "
-                "...",
+                f"{self.name}: {self.weights.path} has no parameter {self.first}; it has {', '.join(list(state)[:3])}, ...",
                 "Name the file that belongs to this extractor.",
             )
         return int(state[self.first].shape[0])
 
 
 def settle(network: torch.nn.Module, images: torch.Tensor) -> None:
-    """Give a random network rough parameters, and its norms the statistics of a batch, as training would.
+    """Make a random network behave as a trained one: rough parameters, feature maps of mean 1 and spread 1.
+
+    Most of a map is then above zero, and small changes of the input (half precision) stay small through many layers.
 
     Args:
         network: to change in place; it is in evaluation mode afterwards.
-        images: ``(B, 3, side, side)``, as the network gets them.
+        images: ``(B, 3, side, side)``, as the network gets them; the norms take their statistics.
     """
     import torch
 
     from feature_extractors.fakes import roughen
 
     roughen(network)
-    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d)]
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0  # the statistics of this batch alone
+        norm.bias.data += 1
     with torch.inference_mode():
         network.train()(images)
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -58,7 +58,7 @@ register_cnn(
         "face/manet",
         1024,
         "MIT (code; the terms of RAF-DB and MS-Celeb-1M hold for what was learned)",
-        ("MS-Celeb-1M (identities)", "RAF-DB (emotions)", "RAF-DB", "rafdb"),
+        ("rafdb", "RAF-DB with emotions", "MS-Celeb-1M with identities"),
         "MA-Net, emotions of RAF-DB",
         Release(("[02-08]-[21-19]-model_best-acc88.33.pth",), "https://github.com/zengqunzhao/MA-Net"),
     ),

@@ -37,7 +37,7 @@ register_cnn(
         "face/msceleb-resnet18",
         512,
         "not stated by its authors (MS-Celeb-1M was withdrawn in 2019)",
-        ("MS-Celeb-1M (identities)",),
+        ("MS-Celeb-1M with identities",),
         "ResNet-18, identities of MS-Celeb-1M",
         Release(("resnet18_msceleb.pth",), "https://github.com/yaoing/DAN"),
     ),
@@ -45,7 +45,7 @@ register_cnn(
         "face/imagenet-resnet18",
         512,
         "BSD-3-Clause",
-        ("ImageNet-1k (objects)",),
+        ("ImageNet-1k with objects",),
         "ResNet-18, objects of ImageNet",
         Release(
             ("resnet18-f37072fd.pth", "resnet18-5c106cde.pth"),

@@ -110,7 +110,7 @@ class EmoNet(nn.Module):
         second, heat = self._hourglass(1, x + first + self.al0(heat))
         attention = heat.sum(1, keepdim=True)  # (B, 1, 64, 64): where the landmarks are
         seen = torch.cat([x, first * attention, second * attention], dim=1)
-        embedding = self.emo_net_2(self.conv1x1_input_emo_2(seen)).mean((2, 3))
+        embedding = self.emo_net_2(self.conv1x1_input_emo_2(seen)).mean((2, 3), dtype=torch.float32)
         return self.emo_fc_2(embedding) if self.n_expressions else embedding
 
     def _hourglass(self, i: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -61,7 +61,7 @@ class FerPlusResNet50(nn.Module):
         if self.n_classes:
             scores: torch.Tensor = self.classifier(x.mean((2, 3), keepdim=True))[:, :, 0, 0]
             return scores
-        return (middle if self.layer == "conv5_3_3x3_relu" else x).mean((2, 3))
+        return (middle if self.layer == "conv5_3_3x3_relu" else x).mean((2, 3), dtype=torch.float32)
 
     def _add(self, name: str, n_in: int, n_out: int, size: int, stride: int = 1) -> None:
         self.add_module(name, nn.Conv2d(n_in, n_out, size, stride, size // 2, bias=False))

@@ -116,12 +116,12 @@ class InceptionResnetV1(nn.Module):
             self.logits = nn.Linear(self.dim, n_classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images ``(B, 3, 160, 160)`` in about [-1, 1] to embeddings ``(B, dim)``, or to scores where there is a head."""
+        """Images ``(B, 3, 160, 160)`` in [-1, 1] to embeddings ``(B, dim)``, or to scores where there is a head."""
         x = max_pool2d(self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(images))), 3, 2)
         x = self.conv2d_4b(self.conv2d_4a(self.conv2d_3b(x)))
         x = self.repeat_2(self.mixed_6a(self.repeat_1(x)))
         x = self.block8(self.repeat_3(self.mixed_7a(x)))
-        embedding: torch.Tensor = self.last_bn(self.last_linear(x.mean((2, 3))))
+        embedding: torch.Tensor = self.last_bn(self.last_linear(x.mean((2, 3), dtype=torch.float32)))
         if self.n_classes:
             return self.logits(embedding)
         return normalize(embedding, dim=1) if self.normalised else embedding

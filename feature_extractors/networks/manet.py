@@ -67,7 +67,7 @@ class ChannelGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(B, C, H, W)``, same shape."""
-        weights = self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3)))
+        weights = self.mlp(x.mean((2, 3), dtype=torch.float32)) + self.mlp(x.amax((2, 3)))
         return x * weights.sigmoid()[:, :, None, None]
 
 
@@ -144,7 +144,7 @@ class MaNet(Stem):
         Where there are heads: the scores of the local and of the global branch, ``(B, n_classes)`` each.
         """
         x = self.layer2(self.layer1(self.stem(images)))  # (B, 2 width, 28, 28)
-        local, whole = self._local(x), self.layer4_2(self.layer3_2(x)).mean((2, 3))
+        local, whole = self._local(x), self.layer4_2(self.layer3_2(x)).mean((2, 3), dtype=torch.float32)
         if self.n_classes:
             return self.fc_1(local), self.fc_2(whole)
         return torch.cat([local, whole], dim=1)
@@ -157,4 +157,4 @@ class MaNet(Stem):
             self.get_submodule(f"layer4_1_p{i}")(self.get_submodule(f"layer3_1_p{i}")(quadrant))
             for i, quadrant in enumerate(quadrants, 1)
         ]
-        return torch.stack([result.mean((2, 3)) for result in results]).mean(0)
+        return torch.stack([result.mean((2, 3), dtype=torch.float32) for result in results]).mean(0)

@@ -68,5 +68,5 @@ class ResNet18(Stem):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images ``(B, 3, H, W)`` to embeddings ``(B, dim)``, or to scores ``(B, n_classes)`` where there is a head."""
         x = self.layer4(self.layer3(self.layer2(self.layer1(self.stem(images)))))
-        embedding: torch.Tensor = x.mean((2, 3))
+        embedding: torch.Tensor = x.mean((2, 3), dtype=torch.float32)
         return self.fc(embedding) if self.n_classes else embedding
