@@ -158,12 +158,8 @@ def load_state(
         for key in wanted
         if key in state and state[key].shape != wanted[key].shape
     ]
-    problems = [("lacks", lacks), ("has the unknown", unknown), ("has the misfitting", misfits)]
-    found = "; ".join(
-        f"it {verb} {len(keys)} parameters: {', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''}"
-        for verb, keys in problems
-        if keys
-    )
+    problems = {"lacks": lacks, "has unknown": unknown, "has of another shape": misfits}
+    found = "; ".join(f"it {verb} {_listed(keys)}" for verb, keys in problems.items() if keys)
     if found:
         raise ExtractionError(
             "MER-E195",
@@ -171,6 +167,11 @@ def load_state(
             "Name the file that belongs to this extractor; `mertools list extractors --json` says its name and source.",
         )
     network.load_state_dict(state, strict=False)
+
+
+def _listed(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return ", ".join(keys[:_NAMED]) + more
 
 
 def _of(path: Path, name: str) -> CheckpointFile:
@@ -280,7 +281,9 @@ def _foreign_code(path: Path, message: str, records: Sequence[str]) -> list[str]
 
 
 def _unreadable(path: Path, extractor: str, error: Exception) -> ExtractionError:
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    # What PyTorch says around the point is how to read the file unsafely: advice that nobody should follow.
+    point = str(error).rpartition("WeightsUnpickler error:")[2].partition("Check the documentation")[0]
+    reason = " ".join(point.split())[:300] or type(error).__name__
     return ExtractionError("MER-E197", f"{extractor}: {path} cannot be read: {reason}", "Fetch the file again.")
 
 

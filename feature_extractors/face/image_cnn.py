@@ -200,9 +200,10 @@ class ImageCnn(Pretrained[FaceCrops]):
 
     def _width(self, state: Mapping[str, torch.Tensor]) -> int:
         if self.first not in state:
+            has = ", ".join(list(state)[:3])
             raise ExtractionError(
                 "MER-E198",
-                f"{self.name}: {self.weights.path} has no parameter {self.first}; it has {', '.join(list(state)[:3])}, ...",
+                f"{self.name}: {self.weights.path} has no parameter {self.first}; it has {has}, ...",
                 "Name the file that belongs to this extractor.",
             )
         return int(state[self.first].shape[0])
