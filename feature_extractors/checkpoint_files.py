@@ -26,6 +26,7 @@ _WRAPPERS = (
     "net",
 )  # entries under which training scripts keep the parameters
 _PREFIXES = ("module.", "model.")  # of networks saved inside a wrapper
+_COUNT = "num_batches_tracked"  # of training steps, in norms
 _NAMED = 5  # parameters that a message names
 
 
@@ -137,7 +138,7 @@ def load_state(
 ) -> None:
     """Put parameters into a network; all of them must be there and fit.
 
-    Counts of training steps may be lacking: PyTorch before 0.4.1 wrote none, and they change no numbers.
+    Counts of training steps may be lacking or left over: PyTorch before 0.4.1 wrote none, and they change no numbers.
 
     Args:
         network: to load into.
@@ -151,8 +152,8 @@ def load_state(
     """
     state = {key: value for key, value in state.items() if not key.startswith(tuple(unused) or ("\0",))}
     wanted = network.state_dict()
-    lacks = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    unknown = [key for key in state if key not in wanted]
+    lacks = [key for key in wanted if key not in state and not key.endswith(_COUNT)]
+    unknown = [key for key in state if key not in wanted and not key.endswith(_COUNT)]
     misfits = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
         for key in wanted

@@ -82,6 +82,8 @@ def register_cnn(cls: type[ImageCnn], *published: PublishedCnn) -> None:
 class ImageCnn(Pretrained[FaceCrops]):
     """One embedding per crop. A family says its preprocessing and makes its network; the file says how wide it is.
 
+    In half precision the sums between blocks are of half precision too: convolutions leave little else to compute.
+
     Attributes:
         preprocessing: what happens to crops before the network.
         side: of the square images that the network gets, in pixels.
@@ -94,7 +96,7 @@ class ImageCnn(Pretrained[FaceCrops]):
 
     modality = "face"
     Config = ImageCnnConfig
-    chunk_rows = 256
+    chunk_rows = 64  # so that a batch of 256 crops can be halved twice where memory is short
     batch_cost = 256.0
     model_types = ()
     preprocessing: ClassVar[ImagePreprocessing]
@@ -199,11 +201,11 @@ class ImageCnn(Pretrained[FaceCrops]):
         return read_state(self.weights.path, extractor=self.name, records=self.records)
 
     def _width(self, state: Mapping[str, torch.Tensor]) -> int:
-        if self.first not in state:
+        if self.first not in state or state[self.first].ndim != 4:
             has = ", ".join(list(state)[:3])
             raise ExtractionError(
                 "MER-E198",
-                f"{self.name}: {self.weights.path} has no parameter {self.first}; it has {has}, ...",
+                f"{self.name}: {self.weights.path} has no convolution {self.first}; it has {has}, ...",
                 "Name the file that belongs to this extractor.",
             )
         return int(state[self.first].shape[0])

@@ -267,8 +267,10 @@ def test_parameters_are_put_where_they_belong():
 
 def test_counts_of_steps_may_be_lacking():
     network, state = nn.BatchNorm1d(2), nn.BatchNorm1d(2).state_dict()
+    state["running_mean"] = torch.tensor([3.0, 4.0])
     del state["num_batches_tracked"]
     load(network, state)
+    assert network.running_mean.tolist() == [3.0, 4.0]
 
 
 @pytest.mark.parametrize(

@@ -121,13 +121,13 @@ def test_parameters_have_the_published_names_and_shapes(name):
 def test_resnet18_is_that_of_torchvision():
     from torchvision.models import resnet18
 
-    reference = settled(resnet18(weights=None), 224)
+    reference = settled(resnet18(weights=None), 64)
     ours, headed = ResNet18(), ResNet18(n_classes=1000)
     headed.load_state_dict(reference.state_dict())  # strict: the same names
     missing = ours.load_state_dict(reference.state_dict(), strict=False)
     assert missing.missing_keys == []
     assert missing.unexpected_keys == ["fc.weight", "fc.bias"]
-    images = random_images(224)
+    images = random_images(64)
     with torch.inference_mode():
         assert_near(headed.eval()(images), reference(images))
         assert_near(ours.eval()(images), nn.Sequential(*list(reference.children())[:-1])(images)[:, :, 0, 0])
