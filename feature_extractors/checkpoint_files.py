@@ -40,9 +40,16 @@ class CheckpointFile(Weights):
 
     @cached_property
     def digest(self) -> str:
-        """16 hexadecimal digits of the content."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        """16 hexadecimal digits of the content.
+
+        Raises:
+            ExtractionError: if it cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        except OSError as error:
+            raise _unreadable(self.path, "weights", error) from error
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,10 @@ def _in_folder(folder: Path, release: Release, extractor: str) -> Path:
     for file in (*_USUAL, *release.files):
         if (folder / file).is_file():
             return folder / file
-    others = sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS and path.is_file())
+    try:
+        others = sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS and path.is_file())
+    except OSError as error:
+        raise _unreadable(folder, extractor, error) from error
     if len(others) == 1:
         return others[0]
     if others:
@@ -228,12 +238,9 @@ def _in_hub(name: str, release: Release, extractor: str, download: bool) -> Path
 
 
 def _how_to_get(release: Release, extractor: str) -> str:
-    own = f"give its file or folder: {extractor}:weights=FILE."
-    where = f"Fetch {release.files[0]} from {release.source}, then " if release.files and release.source else ""
-    hub = f"Fetch it with {extractor}:download=true, or " if release.hub_id and not where else ""
-    if release.hub_id and where:
-        where = f"Fetch it with {extractor}:download=true, or {where[0].lower()}{where[1:]}"
-    text = f"{where or hub}{own}"
+    hub = f"fetch it with {extractor}:download=true, or " if release.hub_id else ""
+    hand = f"fetch {release.files[0]} from {release.source}, then " if release.files and release.source else ""
+    text = f"{hub}{hand}give its file or folder: {extractor}:weights=FILE."
     return text[0].upper() + text[1:]
 
 

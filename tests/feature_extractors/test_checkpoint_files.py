@@ -146,6 +146,14 @@ def test_digest_is_that_of_the_content_whatever_the_name(tmp_path):
     assert find(tmp_path / "a.pth").digest != find(tmp_path / "b.pth").digest
 
 
+def test_file_that_vanished_is_one_clear_error(tmp_path):
+    torch.save(STATE, tmp_path / "a.pth")
+    found = find(tmp_path / "a.pth")
+    found.path.unlink()
+    with pytest.raises(ExtractionError, match=r"MER-E197.*a\.pth cannot be read"):
+        _ = found.digest
+
+
 # what is in it
 
 
