@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -74,6 +75,25 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class PublishedShape:
+    """What a network of the published size computes.
+
+    Attributes:
+        dim: D.
+        rows: rows of the probe: one second of sound, two frames, or nine tokens.
+        expected_rows: how many they must be.
+        n_layers: hidden layers; None where that is no fact of the family.
+        parameters: of the network, in all.
+    """
+
+    dim: int
+    rows: int
+    expected_rows: int
+    n_layers: int | None = None
+    parameters: int = 0
+
+
+@dataclass(frozen=True)
 class BaseConfig:
     """Options of an extractor; every field changes numbers and is part of the fingerprint."""
 
@@ -112,6 +132,31 @@ class Extractor(ABC, Generic[I]):
         self.name = name
         self.config = config
         self.facts = facts
+
+    @classmethod
+    def fake_weights(cls, folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
+        """Write tiny random weights in the layout of the published ones, for tests and for trying the road offline.
+
+        Args:
+            folder: to write into; it exists and is empty.
+            facts: of the registered name.
+
+        Returns:
+            Options with which the extractor runs on them; none where it needs no weights.
+        """
+        return {}
+
+    @classmethod
+    def published_shape(cls, facts: Mapping[str, Any]) -> PublishedShape | None:
+        """The network at its published size, made on the meta device: no parameters, shapes only.
+
+        Args:
+            facts: of the registered name.
+
+        Returns:
+            What it computes; None where there is no network or nothing was published.
+        """
+        return None
 
     @property
     @abstractmethod

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from feature_extractors import EXTRACTORS
@@ -31,6 +32,8 @@ class Checkpoint:
         padding_invariant: whether inputs of different length may share a batch.
         rate_hz: rows per second; None where rows follow frames or tokens.
         summary: one line for the list.
+        n_layers: hidden layers; None where that is no fact of the family.
+        architecture: its published config.json, as far as it differs from the defaults of its class.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Checkpoint:
     padding_invariant: bool = True
     rate_hz: float | None = None
     summary: str = ""
+    n_layers: int | None = None
+    architecture: Mapping[str, Any] = field(default_factory=dict)
 
 
 def register_family(cls: type[Extractor[Any]], generic: str, summary: str, checkpoints: Sequence[Checkpoint]) -> None:
@@ -59,6 +64,8 @@ def register_family(cls: type[Extractor[Any]], generic: str, summary: str, check
         hub_id="",
         padding_invariant=None,
         trained_on=None,
+        n_layers=None,
+        architecture={},
         defaults={},
     )
 
@@ -90,6 +97,15 @@ class Pretrained(Extractor[I], Generic[I]):
         self.device = "cpu"
         self.precision: Precision = "fp32"
         self._model: torch.nn.Module | None = None
+
+    @classmethod
+    def fake_weights(cls, folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
+        """A tiny random model of the first of `model_types`; see `Extractor.fake_weights`."""
+        from feature_extractors.fakes import write_transformers_model
+
+        kind = facts["architecture"].get("model_type", cls.model_types[0])
+        write_transformers_model(kind, folder, layer_norm=bool(facts["padding_invariant"]))
+        return {"weights": str(folder)}
 
     @cached_property
     def weights(self) -> Weights:
@@ -216,6 +232,19 @@ class Pretrained(Extractor[I], Generic[I]):
     def on_gpu(self) -> bool:
         """Whether the model runs on an accelerator: then larger batches pay."""
         return not self.device.startswith("cpu")
+
+
+def published_config(facts: Mapping[str, Any]) -> Any:
+    """The transformers configuration of a published model, written down in its `Checkpoint`."""
+    from transformers import AutoConfig
+
+    architecture = dict(facts["architecture"])
+    return AutoConfig.for_model(architecture.pop("model_type"), **architecture)
+
+
+def n_parameters(model: torch.nn.Module) -> int:
+    """Number of parameters, on any device."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _dtype(precision: Precision) -> torch.dtype:

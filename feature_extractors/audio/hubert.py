@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from feature_extractors.audio.speech_encoder import SpeechEncoder
+from feature_extractors.audio.speech_encoder import LARGE, LAYER_NORM, SpeechEncoder
 from feature_extractors.pretrained import Checkpoint, register_family
 
 _CHINESE = ("WenetSpeech, 10,000 h",)
@@ -15,7 +15,8 @@ class Hubert(SpeechEncoder):
 
     model_types = ("hubert",)
 
-    def model_class(self) -> Any:
+    @classmethod
+    def model_class(cls) -> Any:
         """The encoder's class."""
         from transformers import HubertModel
 
@@ -35,6 +36,8 @@ register_family(
             _CHINESE,
             padding_invariant=False,
             rate_hz=50.0,
+            n_layers=12,
+            architecture={"model_type": "hubert"},
             summary="HuBERT base, Chinese",
         ),
         Checkpoint(
@@ -44,6 +47,8 @@ register_family(
             "MIT",
             _CHINESE,
             rate_hz=50.0,
+            n_layers=24,
+            architecture={"model_type": "hubert", **LARGE, **LAYER_NORM},
             summary="HuBERT large, Chinese; the strongest audio embedding of the MER challenges",
         ),
     ],

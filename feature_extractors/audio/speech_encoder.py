@@ -7,20 +7,24 @@ rows computed on those zeros: of a clip of 10.1 s half the mean is silence. ``ta
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from feature_extractors.base import Level, Rows, TooShortError, Waveform, WeightsConfig
+from feature_extractors.base import Level, PublishedShape, Rows, TooShortError, Waveform, WeightsConfig
 from feature_extractors.batching import pad_rows, plan_batches
 from feature_extractors.hidden_states import parse_layers, sum_of_layers
-from feature_extractors.pretrained import Pretrained
+from feature_extractors.pretrained import Pretrained, n_parameters, published_config
 from mertools.errors import ExtractionError
 
 CHUNK_S = 10
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+"""What published configurations of large encoders say."""
+LAYER_NORM = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+"""What those say whose front end has layer norm."""
 _CPU_BATCH_S = 20  # on a CPU larger batches gain nothing and leave the cache
 
 
@@ -93,6 +97,21 @@ class SpeechEncoder(Pretrained[Waveform]):
     checked = ("layers", "waveform_reader")
     config: SpeechConfig
 
+    @classmethod
+    def published_shape(cls, facts: Mapping[str, Any]) -> PublishedShape | None:
+        """One second of sound through the encoder; see `Extractor.published_shape`."""
+        if not facts["architecture"]:
+            return None
+        import torch
+
+        config = published_config(facts)
+        with torch.device("meta"):
+            model = cls.model_class()(config).eval()
+            output = model(torch.zeros(1, 16_000), output_hidden_states=True)
+        n_rows = Frontend(tuple(config.conv_kernel), tuple(config.conv_stride)).n_rows(16_000)
+        rows, dim = output.last_hidden_state.shape[1:]
+        return PublishedShape(dim, rows, n_rows, len(output.hidden_states) - 1, n_parameters(model))
+
     @property
     def dim(self) -> int:
         """Width of the hidden layers."""
@@ -131,8 +150,9 @@ class SpeechEncoder(Pretrained[Waveform]):
             )
         return reader
 
+    @classmethod
     @abstractmethod
-    def model_class(self) -> Any:
+    def model_class(cls) -> Any:
         """The transformers class of the encoder."""
 
     def build(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from feature_extractors.audio.speech_encoder import SpeechEncoder
+from feature_extractors.audio.speech_encoder import LARGE, LAYER_NORM, SpeechEncoder
 from feature_extractors.pretrained import Checkpoint, register_family
 
 _CHINESE = ("WenetSpeech, 10,000 h",)
@@ -16,7 +16,8 @@ class Wav2Vec2(SpeechEncoder):
 
     model_types = ("wav2vec2",)
 
-    def model_class(self) -> Any:
+    @classmethod
+    def model_class(cls) -> Any:
         """The encoder's class."""
         from transformers import Wav2Vec2Model
 
@@ -27,8 +28,18 @@ def _checkpoint(hub_id: str, dim: int, licence: str, trained_on: tuple[str, ...]
     """The name users type is the last part of the hub id; only layer-norm front ends bear padding."""
     name = hub_id.split("/")[1]
     language = "Chinese" if name.startswith("chinese") else "English"
+    large = dim == 1024
     return Checkpoint(
-        f"audio/{name}", hub_id, dim, licence, trained_on, layer_norm, rate_hz=50.0, summary=f"wav2vec 2.0, {language}"
+        f"audio/{name}",
+        hub_id,
+        dim,
+        licence,
+        trained_on,
+        layer_norm,
+        rate_hz=50.0,
+        summary=f"wav2vec 2.0, {language}",
+        n_layers=24 if large else 12,
+        architecture={"model_type": "wav2vec2", **(LARGE if large else {}), **(LAYER_NORM if layer_norm else {})},
     )
 
 

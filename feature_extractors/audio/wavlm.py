@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from feature_extractors.audio.speech_encoder import SpeechEncoder
+from feature_extractors.audio.speech_encoder import LARGE, LAYER_NORM, SpeechEncoder
 from feature_extractors.pretrained import Checkpoint, register_family
 
 _LICENCE = "CC-BY-SA-3.0"
@@ -15,7 +15,8 @@ class WavLM(SpeechEncoder):
 
     model_types = ("wavlm",)
 
-    def model_class(self) -> Any:
+    @classmethod
+    def model_class(cls) -> Any:
         """The encoder's class."""
         from transformers import WavLMModel
 
@@ -35,6 +36,8 @@ register_family(
             ("LibriSpeech, 960 h",),
             padding_invariant=False,
             rate_hz=50.0,
+            n_layers=12,
+            architecture={"model_type": "wavlm"},
             summary="WavLM base, English",
         ),
         Checkpoint(
@@ -44,6 +47,8 @@ register_family(
             _LICENCE,
             ("Libri-Light, 60,000 h", "GigaSpeech, 10,000 h", "VoxPopuli, 24,000 h"),
             rate_hz=50.0,
+            n_layers=24,
+            architecture={"model_type": "wavlm", **LARGE, **LAYER_NORM},
             summary="WavLM large, English",
         ),
     ],

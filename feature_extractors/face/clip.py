@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from feature_extractors.base import FaceConfig, FaceCrops, Level, Rows, WeightsConfig
+from feature_extractors.base import FaceConfig, FaceCrops, Level, PublishedShape, Rows, WeightsConfig
 from feature_extractors.face.preprocessing import ImagePreprocessing
-from feature_extractors.pretrained import Checkpoint, Pretrained, register_family
+from feature_extractors.pretrained import Checkpoint, Pretrained, n_parameters, published_config, register_family
 
 _PREPROCESSOR = "preprocessor_config.json"
 _CPU_BATCH = 16  # frames; larger batches leave the cache of a CPU
@@ -34,6 +34,21 @@ class Clip(Pretrained[FaceCrops]):
     checked = ("preprocessing",)
     config: ClipConfig
 
+    @classmethod
+    def published_shape(cls, facts: Mapping[str, Any]) -> PublishedShape | None:
+        """Two frames through the image half; see `Extractor.published_shape`."""
+        if not facts["architecture"]:
+            return None
+        import torch
+        from transformers import CLIPVisionModelWithProjection
+
+        config = _image_half(published_config(facts))
+        with torch.device("meta"):
+            model = CLIPVisionModelWithProjection(config).eval()
+            output = model(torch.zeros(2, 3, 224, 224), output_hidden_states=True)
+        rows, dim = output.image_embeds.shape
+        return PublishedShape(dim, rows, 2, len(output.hidden_states) - 1, n_parameters(model))
+
     @property
     def dim(self) -> int:
         """Width of the space shared with text."""
@@ -55,13 +70,8 @@ class Clip(Pretrained[FaceCrops]):
 
     @cached_property
     def image_architecture(self) -> Any:
-        """Configuration of the image half; the projection's width is written beside the halves, not inside them."""
-        from transformers import CLIPVisionConfig
-
-        if isinstance(self.architecture, CLIPVisionConfig):
-            return self.architecture
-        half = self.architecture.vision_config.to_dict()
-        return CLIPVisionConfig(**{**half, "projection_dim": self.architecture.projection_dim})
+        """Configuration of the image half."""
+        return _image_half(self.architecture)
 
     def build(self) -> Any:
         """The image half of CLIP with its projection; the text half is not loaded."""
@@ -85,6 +95,22 @@ class Clip(Pretrained[FaceCrops]):
         return [Rows(v, c.times_s) for v, c in zip(np.split(values, ends[:-1]), batch, strict=True)]
 
 
+def _image_half(whole: Any) -> Any:
+    """Configuration of the image half; the projection's width is written beside the halves, not inside them."""
+    from transformers import CLIPVisionConfig
+
+    if isinstance(whole, CLIPVisionConfig):
+        return whole
+    return CLIPVisionConfig(**{**whole.vision_config.to_dict(), "projection_dim": whole.projection_dim})
+
+
+def _published(name: str, dim: int, patch: int, width: int, n_layers: int, heads: int) -> Checkpoint:
+    vision = {"hidden_size": width, "num_hidden_layers": n_layers, "num_attention_heads": heads, "patch_size": patch}
+    vision |= {"intermediate_size": 4 * width, "image_size": 224}
+    architecture = {"model_type": "clip", "projection_dim": dim, "vision_config": vision}
+    return Checkpoint(f"face/{name}", f"openai/{name}", dim, "MIT", _SEEN, n_layers=n_layers, architecture=architecture)
+
+
 _SEEN = ("WebImageText, 400 million captioned images",)
 
 register_family(
@@ -92,7 +118,7 @@ register_family(
     "face/clip",
     "CLIP image embedding",
     [
-        Checkpoint("face/clip-vit-base-patch32", "openai/clip-vit-base-patch32", 512, "MIT", _SEEN),
-        Checkpoint("face/clip-vit-large-patch14", "openai/clip-vit-large-patch14", 768, "MIT", _SEEN),
+        _published("clip-vit-base-patch32", 512, 32, 768, 12, 12),
+        _published("clip-vit-large-patch14", 768, 14, 1024, 24, 16),
     ],
 )

@@ -6,17 +6,17 @@ in overlapping windows; each token's row comes from the window in which it stand
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from feature_extractors.base import Level, Rows, TextConfig, TooShortError, WeightsConfig
+from feature_extractors.base import Level, PublishedShape, Rows, TextConfig, TooShortError, WeightsConfig
 from feature_extractors.batching import pad_rows, plan_batches
 from feature_extractors.hidden_states import parse_layers, sum_of_layers
-from feature_extractors.pretrained import Checkpoint, Pretrained, register_family
+from feature_extractors.pretrained import Checkpoint, Pretrained, n_parameters, published_config, register_family
 from mertools.errors import ExtractionError
 
 _CPU_BATCH = 1024  # tokens of a forward pass
@@ -67,6 +67,20 @@ class TextEncoder(Pretrained[str]):
     unused = ("pooler.dense.weight", "pooler.dense.bias", "pooler.weight", "pooler.bias")
     checked = ("layers", "overlap")
     config: TextEncoderConfig
+
+    @classmethod
+    def published_shape(cls, facts: Mapping[str, Any]) -> PublishedShape | None:
+        """Nine tokens through the encoder; see `Extractor.published_shape`."""
+        if not facts["architecture"]:
+            return None
+        import torch
+        from transformers import AutoModel
+
+        with torch.device("meta"):
+            model = AutoModel.from_config(published_config(facts)).eval()
+            output = model(torch.zeros(1, 9, dtype=torch.long), output_hidden_states=True)
+        rows, dim = output.last_hidden_state.shape[1:]
+        return PublishedShape(dim, rows, 9, len(output.hidden_states) - 1, n_parameters(model))
 
     @property
     def dim(self) -> int:
@@ -184,7 +198,18 @@ def _joined(parts: Sequence[np.ndarray]) -> Rows:
 
 def _checkpoint(hub_id: str, dim: int, trained_on: str, summary: str) -> Checkpoint:
     """The name users type is the last part of the hub id."""
-    return Checkpoint(f"text/{hub_id.split('/')[1]}", hub_id, dim, "Apache-2.0", (trained_on,), summary=summary)
+    large = dim == 1024
+    sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+    return Checkpoint(
+        f"text/{hub_id.split('/')[1]}",
+        hub_id,
+        dim,
+        "Apache-2.0",
+        (trained_on,),
+        summary=summary,
+        n_layers=24 if large else 12,
+        architecture={"model_type": "bert", "vocab_size": 21_128, **(sizes if large else {})},
+    )
 
 
 _WIKIPEDIA = "Chinese Wikipedia"

@@ -1,139 +1,36 @@
-"""Tiny random models in the layout of published folders, one maker per ``model_type``."""
-
-import json
+"""Tiny random models in the layout of published folders, each made once."""
 
 import pytest
 
-_MARKS = "\u3002\uff0c\uff01?!.,"
-_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-_MARKS = "\u3002\uff0c\uff01?!.,"
-_ENGLISH = "i am so happy sad the day was null na a b c d e ##a ##b ##c ##d ##e ##happy ##s"
-_BERT_WORDS = [*_SPECIAL, *"今天我很高兴真好你难过", *_MARKS, *_ENGLISH.split(" ")]
-_SIZES = {"num_hidden_layers": 5, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
-
-
-def _roughen(model, seed=0):
-    """Random values everywhere, biases and norms included, so that no step of a model is the identity."""
-    import torch
-
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        parameter.data += 0.08 * torch.randn(parameter.shape, generator=generator)
-    return model
-
-
-def _clip(folder, **_):
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
-
-    vision = {**_SIZES, "image_size": 48, "patch_size": 16}
-    text = {**_SIZES, "vocab_size": 60, "bos_token_id": 1, "eos_token_id": 2, "max_position_embeddings": 16}
-    config = CLIPConfig(vision_config=vision, text_config=text, projection_dim=24)
-    _roughen(CLIPModel(config)).save_pretrained(folder)
-    CLIPImageProcessor(size={"shortest_edge": 48}, crop_size={"height": 48, "width": 48}).save_pretrained(folder)
-
-
-def _speech(kind):
-    def make(folder, layer_norm=False, **_):
-        import transformers
-
-        config = getattr(transformers, f"{kind}Config")(
-            **_SIZES,
-            conv_dim=(16,) * 7,
-            feat_extract_norm="layer" if layer_norm else "group",
-            do_stable_layer_norm=layer_norm,
-            conv_bias=layer_norm,
-            num_conv_pos_embeddings=16,
-            num_conv_pos_embedding_groups=4,
-        )
-        _roughen(getattr(transformers, f"{kind}Model")(config)).save_pretrained(folder)
-        transformers.Wav2Vec2FeatureExtractor(return_attention_mask=layer_norm).save_pretrained(folder)
-
-    return make
-
-
-def _bert_like(kind, **sizes):
-    def make(folder, **_):
-        import transformers
-
-        config = getattr(transformers, f"{kind}Config")(
-            **(sizes or _SIZES), vocab_size=len(_BERT_WORDS), max_position_embeddings=40, pad_token_id=0
-        )
-        _roughen(getattr(transformers, f"{kind}Model")(config)).save_pretrained(folder)
-        (folder / "vocab.txt").write_text("\n".join(_BERT_WORDS) + "\n", encoding="utf-8")
-        (folder / "tokenizer_config.json").write_text(
-            json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 40})
-        )
-
-    return make
-
-
-def _roberta_like(kind):
-    """Byte tokens, padding at place 1, positions counted from behind it."""
-
-    def make(folder, **_):
-        import transformers
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-
-        words = ["<s>", "<pad>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
-        tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, [], unk_token="<unk>"))
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
-        transformers.PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
-        ).save_pretrained(folder)
-        config = getattr(transformers, f"{kind}Config")(
-            **_SIZES, vocab_size=len(words), max_position_embeddings=42, pad_token_id=1, type_vocab_size=1
-        )
-        _roughen(getattr(transformers, f"{kind}Model")(config)).save_pretrained(folder)
-
-    return make
-
-
-_MAKERS = {
-    "clip": _clip,
-    "hubert": _speech("Hubert"),
-    "wav2vec2": _speech("Wav2Vec2"),
-    "wavlm": _speech("WavLM"),
-    "bert": _bert_like("Bert"),
-    "electra": _bert_like("Electra", **_SIZES, embedding_size=16),
-    "albert": _bert_like("Albert", **_SIZES, embedding_size=16),
-    "distilbert": _bert_like("DistilBert", dim=32, n_layers=5, n_heads=4, hidden_dim=48),
-    "roberta": _roberta_like("Roberta"),
-    "xlm-roberta": _roberta_like("XLMRoberta"),
-}
+from feature_extractors.fakes import write_transformers_model
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     """``tiny_model(model_type, layer_norm=False)``: a folder with a tiny random model; made once."""
-    import torch
-
     made = {}
 
     def get(model_type, *, layer_norm=False):
         key = (model_type, layer_norm)
         if key not in made:
-            assert model_type in _MAKERS, f"give {__file__} a maker of tiny models of type '{model_type}'"
-            folder = tmp_path_factory.mktemp(model_type)
-            torch.manual_seed(0)
-            _MAKERS[model_type](folder, layer_norm=layer_norm)
-            made[key] = folder
+            made[key] = tmp_path_factory.mktemp(model_type)
+            write_transformers_model(model_type, made[key], layer_norm=layer_norm)
         return made[key]
 
     return get
 
 
 @pytest.fixture(scope="session")
-def tiny_options(tiny_model):
+def tiny_options(tmp_path_factory):
     """``tiny_options(name)``: options with which an extractor runs here; ``weights`` for those that need them."""
     from feature_extractors import EXTRACTORS
 
+    made = {}
+
     def get(name):
-        entry = EXTRACTORS.entry(name)
-        model_types = getattr(entry.target, "model_types", ())
-        if not model_types:
-            return {}
-        return {"weights": str(tiny_model(model_types[0], layer_norm=bool(entry.facts["padding_invariant"])))}
+        if name not in made:
+            entry = EXTRACTORS.entry(name)
+            made[name] = entry.target.fake_weights(tmp_path_factory.mktemp("weights"), entry.facts)
+        return dict(made[name])
 
     return get

@@ -75,6 +75,11 @@ def test_dimension_is_known_before_loading(name, tiny_options):
     assert extractor.dim_at("utterance" if extractor.utterance == "own" else "frame") == extractor.dim > 0
 
 
+def test_padding_is_declared_as_it_is(name, extractor):
+    declared = EXTRACTORS.entry(name).facts["padding_invariant"]
+    assert declared is None or extractor.padding_invariant == declared
+
+
 def test_declared_dimension_holds_where_there_are_no_weights(name, tiny_options):
     facts = EXTRACTORS.entry(name).facts
     if not tiny_options(name):
