@@ -6,12 +6,13 @@ The model takes 10.24 s; a longer clip is embedded in windows whose rows follow 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from feature_extractors.audio.kaldi import RATE_HZ, WINDOW, Patches
+from feature_extractors.audio.frontend import RATE_HZ, over_windows
+from feature_extractors.audio.kaldi import WINDOW, Patches
 from feature_extractors.base import Level, PublishedShape, Rows, TooShortError, Waveform
 from feature_extractors.pretrained import Checkpoint, Pretrained, n_parameters, published_config, register_family
 from mertools.errors import ExtractionError
@@ -92,20 +93,12 @@ class Ast(Pretrained[Waveform]):
         for wave in batch:
             if len(wave) < WINDOW:
                 raise TooShortError(f"{len(wave)} samples of sound; one frame has {WINDOW}")
-        places = [(clip, *w) for clip, wave in enumerate(batch) for w in self.patches.windows(len(wave))]
-        found: list[list[np.ndarray]] = [[] for _ in batch]
+        windows = [self.patches.cut(wave.samples) for wave in batch]
         step = _GPU_BATCH if self.on_gpu else _CPU_BATCH
-        for first in range(0, len(places), step):
-            part = places[first : first + step]
-            rows = self._rows([batch[clip].samples[start:stop] for clip, start, stop, _ in part], level)
-            for (clip, _, _, n_rows), values in zip(part, rows, strict=True):
-                found[clip].append(values[:n_rows])
+        values = over_windows(windows, step, partial(self._rows, level=level))
         if level == "utterance":
-            return [Rows(np.concatenate(v).mean(axis=0, keepdims=True, dtype=np.float32), np.zeros(1)) for v in found]
-        return [
-            Rows(np.concatenate(values), self.patches.times_s(len(wave)))
-            for values, wave in zip(found, batch, strict=True)
-        ]
+            return [Rows(v.mean(axis=0, keepdims=True, dtype=np.float32), np.zeros(1)) for v in values]
+        return [Rows(v, self.patches.times_s(len(wave))) for v, wave in zip(values, batch, strict=True)]
 
     def _rows(self, windows: Sequence[np.ndarray], level: Level) -> np.ndarray:
         """Rows of windows of sound, ``(B, T, D)``; T is 1 at utterance level."""

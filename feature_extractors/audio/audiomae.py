@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feature_extractors.audio.kaldi import MEAN, RATE_HZ, STD, WINDOW, Patches, fbank
+from feature_extractors.audio.frontend import RATE_HZ, over_windows
+from feature_extractors.audio.kaldi import HOP, MEAN, STD, WINDOW, Patches, fbank
 from feature_extractors.audio.released import ReleasedNetwork, register_release
 from feature_extractors.base import Level, PublishedShape, Rows, TooShortError, Waveform
 from feature_extractors.checkpoint_files import Release
@@ -71,18 +72,9 @@ class AudioMaeExtractor(ReleasedNetwork):
         for wave in batch:
             if len(wave) < WINDOW:
                 raise TooShortError(f"{len(wave)} samples of sound; one frame has {WINDOW}")
-        means = [np.float32(wave.samples.mean()) for wave in batch]
-        places = [(clip, *w) for clip, wave in enumerate(batch) for w in PATCHES.windows(len(wave))]
-        found: list[list[np.ndarray]] = [[] for _ in batch]
-        step = _GPU_BATCH if self.on_gpu else _CPU_BATCH
-        for first in range(0, len(places), step):
-            part = places[first : first + step]
-            rows = self._rows([batch[clip].samples[start:stop] - means[clip] for clip, start, stop, _ in part])
-            for (clip, _, _, n_rows), values in zip(part, rows, strict=True):
-                found[clip].append(values[:n_rows])
-        return [
-            Rows(np.concatenate(values), PATCHES.times_s(len(wave))) for values, wave in zip(found, batch, strict=True)
-        ]
+        windows = [PATCHES.cut(wave.samples - np.float32(wave.samples.mean())) for wave in batch]
+        values = over_windows(windows, _GPU_BATCH if self.on_gpu else _CPU_BATCH, self._rows)
+        return [Rows(v, PATCHES.times_s(len(wave))) for v, wave in zip(values, batch, strict=True)]
 
     def _rows(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """Rows of windows of sound, ``(B, 64, D)``."""
@@ -105,7 +97,7 @@ register_release(
         768,
         "CC-BY-NC-4.0 (licence file of its authors; their page says CC-BY-4.0)",
         ("AudioSet, 2 million clips",),
-        rate_hz=RATE_HZ / (PATCHES.step * 160),
+        rate_hz=RATE_HZ / (PATCHES.step * HOP),
         n_layers=12,
         summary="AudioMAE base encoder, self-supervised on AudioSet",
     ),

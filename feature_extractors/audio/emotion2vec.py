@@ -49,7 +49,7 @@ class Emotion2Vec(ReleasedNetwork):
     batch_cost = 160.0
     wanted = ("modality_encoders.AUDIO.", "blocks.")
     unused = ("modality_encoders.AUDIO.decoder.",)
-    exact = ("modality_encoders.AUDIO.local_encoder", "modality_encoders.AUDIO.project_features")
+    exact = ("modality_encoders.AUDIO.local_encoder", "modality_encoders.AUDIO.project_features.2")
     config: Emotion2VecConfig
 
     def __init__(self, name: str, config: Emotion2VecConfig, facts: Mapping[str, Any]) -> None:
@@ -147,38 +147,28 @@ def _frontend(kernels: tuple[int, ...]) -> Frontend:
     return Frontend(kernels, STRIDES)
 
 
-_SOURCE = "https://huggingface.co/emotion2vec or https://modelscope.cn/organization/iic"
 _UNLABELLED = ("LibriSpeech, 960 h", "IEMOCAP", "MELD", "MEAD", "CMUMOSEI", "MSP-Podcast")
 
 
-def _published(name: str, hub_id: str, trained_on: tuple[str, ...], summary: str, file: str) -> None:
-    register_release(
-        Emotion2Vec,
-        Checkpoint(
-            name,
-            hub_id,
-            768,
-            "MIT (code); weights: model licence of FunASR",
-            trained_on,
-            rate_hz=50.0,
-            n_layers=12,
-            summary=summary,
-        ),
-        Release((file, "model.pt"), _SOURCE, hub_id),
-    )
+def _published(name: str, trained_on: tuple[str, ...], summary: str, release: Release) -> None:
+    licence = "MIT (code); weights: model licence of FunASR"
+    known = Checkpoint(name, release.hub_id, 768, licence, trained_on, rate_hz=50.0, n_layers=12, summary=summary)
+    register_release(Emotion2Vec, known, release)
 
 
 _published(
     "audio/emotion2vec",
-    "emotion2vec/emotion2vec_base",
     _UNLABELLED,
     "emotion2vec base, self-supervised on 262 h of emotional speech without its labels",
-    "emotion2vec_base.pt",
+    Release(
+        ("emotion2vec_base.pt", "model.pt"),
+        "https://huggingface.co/emotion2vec/emotion2vec_base or https://modelscope.cn/models/iic/emotion2vec_base",
+        "emotion2vec/emotion2vec_base",
+    ),
 )
 _published(
     "audio/emotion2vec-finetuned",
-    "emotion2vec/emotion2vec_base_finetuned",
     (*_UNLABELLED, "emotional speech with labels of nine emotions; its corpora are not named"),
     "emotion2vec base, fine-tuned on emotion labels",
-    "emotion2vec_base_finetuned.pt",
+    Release(("model.pt",), "https://modelscope.cn/models/iic/emotion2vec_base_finetuned"),
 )

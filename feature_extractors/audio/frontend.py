@@ -1,8 +1,8 @@
-"""From samples to rows: the convolutions of speech encoders, and clips cut into pieces whose rows are joined again."""
+"""From samples to rows: the convolutions of speech encoders, and clips cut into pieces or windows and joined again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,3 +84,28 @@ def joined(n_clips: int, pieces: Sequence[Piece], values: Sequence[np.ndarray], 
         times = [frontend.times_s(start, len(v)) for start, v in own]
         rows.append(Rows(np.concatenate([v for _, v in own]), np.concatenate(times)))
     return rows
+
+
+def over_windows(
+    windows: Sequence[Sequence[tuple[np.ndarray, int]]],
+    step: int,
+    embed: Callable[[list[np.ndarray]], np.ndarray],
+) -> list[np.ndarray]:
+    """Embed the windows of several clips, for models that take sound of one length and pad it themselves.
+
+    Args:
+        windows: of each clip, in order: the samples, and how many of the window's rows are kept.
+        step: windows that share a pass.
+        embed: rows ``(B, T, D)`` of B windows.
+
+    Returns:
+        Rows of each clip, ``(T_i, D)``.
+    """
+    places = [(clip, samples, kept) for clip, own in enumerate(windows) for samples, kept in own]
+    found: list[list[np.ndarray]] = [[] for _ in windows]
+    for first in range(0, len(places), step):
+        part = places[first : first + step]
+        rows = embed([samples for _, samples, _ in part])
+        for (clip, _, kept), values in zip(part, rows, strict=True):
+            found[clip].append(values[:kept])
+    return [np.concatenate(rows) for rows in found]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-RATE_HZ = 16_000
+from feature_extractors.audio.frontend import RATE_HZ
+
 WINDOW, HOP = 400, 160  # samples: 25 ms, 10 ms
 BANDS = 128
 MEAN, STD = -4.2677393, 4.5689974  # of AudioSet, by the authors of AST and AudioMAE; both divide by twice the deviation
@@ -48,6 +49,10 @@ class Patches:
             found.append((start, min(n_samples, start + length), min(left, self.rows)))
             left -= self.rows
         return found
+
+    def cut(self, samples: np.ndarray) -> list[tuple[np.ndarray, int]]:
+        """The samples and the number of rows of each window of a clip."""
+        return [(samples[start:stop], rows) for start, stop, rows in self.windows(len(samples))]
 
     def times_s(self, n_samples: int) -> np.ndarray:
         """Middles of the rows of a clip in seconds, ``(T,)``."""

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     import torch
 
 
-def register_release(cls: type[ReleasedNetwork], known: Checkpoint, release: Release, sha256: str = "") -> None:
+def register_release(
+    cls: type[ReleasedNetwork], known: Checkpoint, release: Release, checksums: Mapping[str, str] | None = None
+) -> None:
     """Register a network whose parameters are one published file.
 
     Args:
         cls: the extractor.
         known: its facts.
         release: where the file is; its hub id, if it has one, is the default of ``weights``.
-        sha256: of the file, or its first digits, where the authors state them.
+        checksums: first digits of the sha256 of published files, where their authors state them.
     """
     facts = {name: value for name, value in vars(known).items() if name not in ("name", "architecture")}
     EXTRACTORS.add(
@@ -34,7 +36,7 @@ def register_release(cls: type[ReleasedNetwork], known: Checkpoint, release: Rel
         defaults={"weights": known.hub_id} if known.hub_id else {},
         files=list(release.files),
         source=release.source,
-        sha256=sha256,
+        checksums=dict(checksums or {}),
         **{**facts, "trained_on": list(known.trained_on)},
     )
 
@@ -103,12 +105,12 @@ class ReleasedNetwork(Pretrained[Waveform]):
         with torch.device("meta"):
             return int(self._sized(state).dim)
 
-    def build(self) -> torch.nn.Module:
+    def build(self) -> Any:
         """The network with its parameters, float32, on the CPU."""
         state = self._state()
-        network: torch.nn.Module = self._sized(state)
+        network = self._sized(state)
         load_state(network, state, path=self.weights.path, extractor=self.name, unused=self.unused)
-        return network.float()
+        return network
 
     @classmethod
     def tidied(cls, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

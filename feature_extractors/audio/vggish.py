@@ -6,12 +6,13 @@ latter: the utterance embedding is not the mean of the frame rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feature_extractors.audio.frontend import RATE_HZ
 from feature_extractors.audio.released import ReleasedNetwork, register_release
 from feature_extractors.base import Level, PublishedShape, Rows, TooShortError, Waveform
 from feature_extractors.checkpoint_files import Release
@@ -20,7 +21,6 @@ from feature_extractors.pretrained import Checkpoint, n_parameters
 if TYPE_CHECKING:
     import torch
 
-RATE_HZ = 16_000
 WINDOW, HOP, FFT = 400, 160, 512  # samples: 25 ms, 10 ms
 FRAMES, BANDS = 96, 64  # of one patch
 LOW_HZ, HIGH_HZ = 125.0, 7500.0
@@ -147,7 +147,7 @@ class VggishExtractor(ReleasedNetwork):
         return np.concatenate(rows)
 
 
-def _runs(patches: Sequence[np.ndarray], step: int) -> list[np.ndarray] | Any:
+def _runs(patches: Sequence[np.ndarray], step: int) -> Iterator[np.ndarray]:
     """Patches of all clips in order, up to `step` at a time."""
     waiting: list[np.ndarray] = []
     for clip in patches:
@@ -179,5 +179,5 @@ register_release(
         summary="VGGish, log-mel patches of 0.96 s; no PCA",
     ),
     Release(("vggish-10086976.pth",), "https://github.com/harritaylor/torchvggish/releases/tag/v0.1"),
-    sha256="10086976",
+    checksums={"vggish-10086976.pth": "10086976"},
 )

@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from feature_extractors.audio.frontend import RATE_HZ, over_windows
 from feature_extractors.base import Level, PublishedShape, Rows, TooShortError, Waveform, WeightsConfig
 from feature_extractors.hidden_states import parse_layers, sum_of_layers
 from feature_extractors.pretrained import Checkpoint, Pretrained, n_parameters, published_config, register_family
 from mertools.errors import ExtractionError
 
-RATE_HZ = 16_000
 WINDOW_S = 30
 _WINDOW = WINDOW_S * RATE_HZ
 _ROW = 320  # samples from one row of the encoder to the next
@@ -124,24 +124,20 @@ class Whisper(Pretrained[Waveform]):
         for wave in batch:
             if len(wave) < _SHORTEST:
                 raise TooShortError(f"{len(wave)} samples of sound; one window of the spectrogram has {_SHORTEST}")
-        pieces = [(clip, samples) for clip, wave in enumerate(batch) for samples in self._windows(wave.samples)]
-        found: list[list[np.ndarray]] = [[] for _ in batch]
         step = _GPU_BATCH if self.on_gpu else _CPU_BATCH
-        for first in range(0, len(pieces), step):
-            part = pieces[first : first + step]
-            for (clip, samples), rows in zip(part, self._rows([samples for _, samples in part]), strict=True):
-                found[clip].append(rows[: -(-len(samples) // _ROW)] if self._encoder else rows)
-        values = [np.concatenate(rows) for rows in found]
+        values = over_windows([self._windows(wave.samples) for wave in batch], step, self._rows)
         return [Rows(v, np.arange(len(v)) * _ROW / RATE_HZ if self._encoder else np.full(2, np.nan)) for v in values]
 
     @property
     def _encoder(self) -> bool:
         return self.config.states == "encoder"
 
-    def _windows(self, samples: np.ndarray) -> list[np.ndarray]:
-        """Stretches of 30 s; the decoder hears the first."""
-        starts = range(0, len(samples), _WINDOW) if self._encoder else [0]
-        return [samples[start : start + _WINDOW] for start in starts]
+    def _windows(self, samples: np.ndarray) -> list[tuple[np.ndarray, int]]:
+        """Stretches of 30 s with the rows of their real length; the decoder hears the first and gives two rows."""
+        if not self._encoder:
+            return [(samples[:_WINDOW], 2)]
+        parts = [samples[start : start + _WINDOW] for start in range(0, len(samples), _WINDOW)]
+        return [(part, -(-len(part) // _ROW)) for part in parts]
 
     def _rows(self, windows: Sequence[np.ndarray]) -> np.ndarray:
         """Rows of windows, ``(B, T, D)``: 1500 of the encoder, 2 of the decoder."""

@@ -197,7 +197,7 @@ class AudioEncoder(nn.Module):
             x = functional.gelu(functional.layer_norm(x, x.shape[-1:]))
         return x
 
-    def bias(self, there: Tensor) -> Tensor:
+    def bias(self, there: Tensor, padded: bool) -> Tensor:
         """Bias on the scores of attention, ``(B or 1, H, K + T, K + T)``: distance, none for the K extra tokens."""
         n_rows, n_extra = there.shape[1], self.extra_tokens.shape[1]
         place = torch.arange(n_rows, device=there.device, dtype=torch.float32)
@@ -205,17 +205,17 @@ class AudioEncoder(nn.Module):
         distance = (place[None] - place[:, None]).abs()
         bias = -distance * slopes[:, None, None] * self.alibi_scale.float().clamp_min(0)[0, 0]  # (H, T, T)
         bias = functional.pad(bias, (n_extra, 0, n_extra, 0))[None]
-        if there.shape[0] == 1 or there.device.type == "meta" or bool(there.all()):
+        if not padded:
             return bias
         seen = functional.pad(there[:, :, 0], (n_extra, 0), value=True)
         return bias.masked_fill(~seen[:, None, None], float("-inf"))
 
-    def forward(self, samples: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, samples: Tensor, there: Tensor, padded: bool) -> tuple[Tensor, Tensor]:
         """Rows with the extra tokens before them, ``(B, K + T, D)``, and the bias."""
         x = self.local(samples)
         x = x + self.positions(x, there)
         x = torch.cat([self.extra_tokens.expand(len(x), -1, -1).to(x.dtype), x], dim=1)
-        bias = self.bias(there)
+        bias = self.bias(there, padded)
         return self.context_encoder(x, bias), bias
 
 
@@ -244,7 +244,7 @@ class Emotion2Vec(nn.Module):
         encoder = self.modality_encoders["AUDIO"]
         longest = max(n_rows)
         there = torch.arange(longest, device=samples.device) < torch.tensor(n_rows, device=samples.device)[:, None]
-        x, bias = encoder(samples, there[:, :, None])
+        x, bias = encoder(samples, there[:, :, None], min(n_rows) < longest)
         for block in self.blocks:
             x = block(x, bias)
         return x[:, encoder.extra_tokens.shape[1] :]

@@ -197,5 +197,11 @@ def test_names_and_sizes_of_the_published_network():
     assert shapes["blocks.7.attn.qkv.weight"] == (2304, 768)
     assert len(shapes) == 7 * 3 + 4 + 5 * 2 + 2 + 2 + 12 * 12
     assert Emotion2VecSizes.of(network.state_dict()) == Emotion2VecSizes()
-    entry = EXTRACTORS.entry("audio/emotion2vec")
-    assert 90e6 < entry.target.published_shape(entry.facts).parameters < 95e6
+
+
+@pytest.mark.parametrize("name", ["audio/emotion2vec", "audio/emotion2vec-finetuned"])
+def test_published_size(name):
+    entry = EXTRACTORS.entry(name)
+    shape = entry.target.published_shape(entry.facts)
+    assert 90e6 < shape.parameters < 95e6
+    assert (shape.dim, shape.n_layers, shape.rows) == (entry.facts["dim"], entry.facts["n_layers"], 49)
