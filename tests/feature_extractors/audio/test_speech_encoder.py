@@ -74,7 +74,7 @@ def test_one_layer_or_the_last_can_be_asked_for(tiny_model, kind, layer_norm):
 
 
 def test_last_layer_is_after_the_final_norm(tiny_model):
-    """Stable layer norm: the tuple's last entry moved before the norm in transformers 5.16; embeddings must not."""
+    """Fact 3. Stable layer norm: the tuple's last entry moved before it in transformers 5.16; embeddings must not."""
     import torch
     from transformers import AutoModel
 
@@ -101,6 +101,7 @@ def test_reference_tail_is_zeros_whose_rows_are_kept(tiny_model, kind, layer_nor
 
 @pytest.mark.parametrize(("kind", "layer_norm"), KINDS[:3])
 def test_masked_tail_has_rows_of_sound_only(tiny_model, kind, layer_norm):
+    """Trap 12: the mean of a clip must not hold rows of padding."""
     wave = sound(161_600)
     rows = make(tiny_model, kind, layer_norm).embed([wave], "frame")[0]
     assert len(rows.values) == 499 + 4
@@ -124,6 +125,7 @@ def test_number_of_rows(tiny_model, n_samples, rows):
 
 
 def test_fewer_samples_than_one_field_are_too_short(tiny_model):
+    """Trap 13: a status, where the reference stops with an exception."""
     with pytest.raises(TooShortError, match="399 samples"):
         make(tiny_model, "hubert", False).embed([sound(399)], "frame")
 
