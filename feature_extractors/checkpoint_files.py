@@ -26,6 +26,7 @@ _WRAPPERS = (
     "net",
 )  # entries under which training scripts keep the parameters
 _PREFIXES = ("module.", "model.")  # of networks saved inside a wrapper
+_COUNT = "num_batches_tracked"  # of training steps, in norms
 _NAMED = 5  # parameters that a message names
 
 
@@ -39,9 +40,16 @@ class CheckpointFile(Weights):
 
     @cached_property
     def digest(self) -> str:
-        """16 hexadecimal digits of the content."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        """16 hexadecimal digits of the content.
+
+        Raises:
+            ExtractionError: if it cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        except OSError as error:
+            raise _unreadable(self.path, "weights", error) from error
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ def load_state(
 ) -> None:
     """Put parameters into a network; all of them must be there and fit.
 
-    Counts of training steps may be lacking: PyTorch before 0.4.1 wrote none, and they change no numbers.
+    Counts of training steps may be lacking or left over: PyTorch before 0.4.1 wrote none, and they change no numbers.
 
     Args:
         network: to load into.
@@ -151,19 +159,15 @@ def load_state(
     """
     state = {key: value for key, value in state.items() if not key.startswith(tuple(unused) or ("\0",))}
     wanted = network.state_dict()
-    lacks = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    unknown = [key for key in state if key not in wanted]
+    lacks = [key for key in wanted if key not in state and not key.endswith(_COUNT)]
+    unknown = [key for key in state if key not in wanted and not key.endswith(_COUNT)]
     misfits = [
         f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
         for key in wanted
         if key in state and state[key].shape != wanted[key].shape
     ]
-    problems = [("lacks", lacks), ("has the unknown", unknown), ("has the misfitting", misfits)]
-    found = "; ".join(
-        f"it {verb} {len(keys)} parameters: {', '.join(keys[:_NAMED])}{', ...' if len(keys) > _NAMED else ''}"
-        for verb, keys in problems
-        if keys
-    )
+    problems = {"lacks": lacks, "has unknown": unknown, "has of another shape": misfits}
+    found = "; ".join(f"it {verb} {_listed(keys)}" for verb, keys in problems.items() if keys)
     if found:
         raise ExtractionError(
             "MER-E195",
@@ -171,6 +175,11 @@ def load_state(
             "Name the file that belongs to this extractor; `mertools list extractors --json` says its name and source.",
         )
     network.load_state_dict(state, strict=False)
+
+
+def _listed(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return ", ".join(keys[:_NAMED]) + more
 
 
 def _of(path: Path, name: str) -> CheckpointFile:
@@ -181,7 +190,10 @@ def _in_folder(folder: Path, release: Release, extractor: str) -> Path:
     for file in (*_USUAL, *release.files):
         if (folder / file).is_file():
             return folder / file
-    others = sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS and path.is_file())
+    try:
+        others = sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS and path.is_file())
+    except OSError as error:
+        raise _unreadable(folder, extractor, error) from error
     if len(others) == 1:
         return others[0]
     if others:
@@ -226,12 +238,9 @@ def _in_hub(name: str, release: Release, extractor: str, download: bool) -> Path
 
 
 def _how_to_get(release: Release, extractor: str) -> str:
-    own = f"give its file or folder: {extractor}:weights=FILE."
-    where = f"Fetch {release.files[0]} from {release.source}, then " if release.files and release.source else ""
-    hub = f"Fetch it with {extractor}:download=true, or " if release.hub_id and not where else ""
-    if release.hub_id and where:
-        where = f"Fetch it with {extractor}:download=true, or {where[0].lower()}{where[1:]}"
-    text = f"{where or hub}{own}"
+    hub = f"fetch it with {extractor}:download=true, or " if release.hub_id else ""
+    hand = f"fetch {release.files[0]} from {release.source}, then " if release.files and release.source else ""
+    text = f"{hub}{hand}give its file or folder: {extractor}:weights=FILE."
     return text[0].upper() + text[1:]
 
 
@@ -280,7 +289,9 @@ def _foreign_code(path: Path, message: str, records: Sequence[str]) -> list[str]
 
 
 def _unreadable(path: Path, extractor: str, error: Exception) -> ExtractionError:
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    # What PyTorch says around the point is how to read the file unsafely: advice that nobody should follow.
+    point = str(error).rpartition("WeightsUnpickler error:")[2].partition("Check the documentation")[0]
+    reason = " ".join(point.split())[:300] or type(error).__name__
     return ExtractionError("MER-E197", f"{extractor}: {path} cannot be read: {reason}", "Fetch the file again.")
 
 

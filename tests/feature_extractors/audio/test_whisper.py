@@ -116,7 +116,7 @@ def test_the_encoder_runs_without_the_decoder(make):
 @pytest.mark.parametrize("states", ["encoder", "decoder"])
 def test_clips_of_any_length_share_a_call_without_changing_each_other(make, states):
     extractor = make(states=states)
-    batch = [sound(n, seed) for seed, n in enumerate((400, 9000, 30_000))]
+    batch = [sound(n, seed) for seed, n in enumerate((400, 9000))]
     for rows, wave in zip(extractor.embed(batch, "frame"), batch, strict=True):
         close(rows.values, extractor.embed([wave], "frame")[0].values)
 
