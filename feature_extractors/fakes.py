@@ -60,6 +60,35 @@ def _speech(kind: str) -> Maker:
     return make
 
 
+def _data2vec_audio(folder: Path, **_: Any) -> None:
+    import transformers
+
+    config = transformers.Data2VecAudioConfig(
+        **SIZES, conv_dim=(16,) * 7, num_conv_pos_embeddings=5, num_conv_pos_embedding_groups=4
+    )
+    roughen(transformers.Data2VecAudioModel(config)).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+
+
+def _whisper(folder: Path, **_: Any) -> None:
+    import transformers
+
+    sizes = {"d_model": 32, "vocab_size": 60, "max_target_positions": 8, "num_mel_bins": 80}
+    tokens = {"decoder_start_token_id": 7, "pad_token_id": 1, "bos_token_id": 2, "eos_token_id": 3}
+    for part in ("encoder", "decoder"):
+        sizes |= {f"{part}_layers": 5, f"{part}_attention_heads": 4, f"{part}_ffn_dim": 48}
+    config = transformers.WhisperConfig(**sizes, **tokens, begin_suppress_tokens=None)
+    roughen(transformers.WhisperModel(config)).save_pretrained(folder)
+    transformers.WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
+
+
+def _spectrogram_transformer(folder: Path, **_: Any) -> None:
+    import transformers
+
+    roughen(transformers.ASTModel(transformers.ASTConfig(**SIZES))).save_pretrained(folder)
+    transformers.ASTFeatureExtractor().save_pretrained(folder)
+
+
 def _bert_like(kind: str, **sizes: int) -> Maker:
     def make(folder: Path, **_: Any) -> None:
         import transformers
@@ -104,6 +133,9 @@ _MAKERS: dict[str, Maker] = {
     "hubert": _speech("Hubert"),
     "wav2vec2": _speech("Wav2Vec2"),
     "wavlm": _speech("WavLM"),
+    "data2vec-audio": _data2vec_audio,
+    "whisper": _whisper,
+    "audio-spectrogram-transformer": _spectrogram_transformer,
     "bert": _bert_like("Bert"),
     "electra": _bert_like("Electra", **SIZES, embedding_size=16),
     "albert": _bert_like("Albert", **SIZES, embedding_size=16),

@@ -2,6 +2,9 @@
 
 The published embeddings cut a clip that is longer than 10 s into chunks, fill the last one with zeros, and keep the
 rows computed on those zeros: of a clip of 10.1 s half the mean is silence. ``tail=reference`` repeats that.
+
+The same model name stands for two embeddings: MER2023 took the last layer of the whole clip in one pass, MERBench and
+the editions after it the sum of the last four layers of chunks. ``edition=mer2023`` gives the former.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from feature_extractors.audio.frontend import RATE_HZ, Frontend, Piece, cut, joined
 from feature_extractors.base import Level, PublishedShape, Rows, TooShortError, Waveform, WeightsConfig
 from feature_extractors.batching import pad_rows, plan_batches
 from feature_extractors.hidden_states import parse_layers, sum_of_layers
@@ -28,60 +32,25 @@ LAYER_NORM = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_
 _CPU_BATCH_S = 20  # on a CPU larger batches gain nothing and leave the cache
 
 
+_EDITIONS = dict.fromkeys(("merbench", "mer2024", "mer2025", "mer2026"), "merbench")  # one rule since MERBench
+
+
 @dataclass(frozen=True)
 class SpeechConfig(WeightsConfig):
     """Options of speech encoders.
 
     Attributes:
-        layers: ``last4``, the sum of the last four hidden layers; ``last``, as MER2023's edition; ``lastN``; or one
-            layer's number.
+        edition: whose rule holds where the other options do not say: ``mer2023`` reads the last layer and sees the
+            whole clip at once; ``merbench`` and the challenges since sum the last four layers of chunks of 10 s.
+        layers: ``last4``, the sum of the last four hidden layers; ``last``; ``lastN``; or one layer's number. The
+            edition's rule if empty.
         tail: the rest of a clip after its last whole chunk: ``masked`` computes no rows on padding, ``reference`` fills
             it with zeros to a whole chunk and keeps all rows, as the published embeddings do.
     """
 
-    layers: str = "last4"
+    edition: Literal["mer2023", "merbench", "mer2024", "mer2025", "mer2026"] = "merbench"
+    layers: str = ""
     tail: Literal["masked", "reference"] = "masked"
-
-
-@dataclass(frozen=True)
-class Frontend:
-    """The convolutions that turn samples into rows.
-
-    Attributes:
-        kernels: width of each.
-        strides: step of each.
-    """
-
-    kernels: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def n_rows(self, n_samples: int) -> int:
-        """Rows that `n_samples` give; 0 if there are fewer than one field."""
-        for kernel, stride in zip(self.kernels, self.strides, strict=True):
-            n_samples = (n_samples - kernel) // stride + 1 if n_samples >= kernel else 0
-        return n_samples
-
-    @property
-    def hop(self) -> int:
-        """Samples from one row to the next."""
-        return int(np.prod(self.strides))
-
-    @property
-    def field(self) -> int:
-        """Samples that one row sees; the shortest input."""
-        width = 1
-        for kernel, stride in zip(reversed(self.kernels), reversed(self.strides), strict=True):
-            width = (width - 1) * stride + kernel
-        return width
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Consecutive samples of one clip of a batch, and where they begin in it."""
-
-    clip: int
-    start: int
-    samples: np.ndarray
 
 
 class SpeechEncoder(Pretrained[Waveform]):
@@ -124,12 +93,21 @@ class SpeechEncoder(Pretrained[Waveform]):
 
     def cost(self, length: int) -> float:
         """Seconds of sound."""
-        return length / 16_000
+        return length / RATE_HZ
+
+    def settings(self) -> dict[str, Any]:
+        """Options, with the layers that the edition stands for; editions of one rule are one setting."""
+        edition = _EDITIONS.get(self.config.edition, self.config.edition)
+        return {**super().settings(), "edition": edition, "layers": self._layers}
+
+    @property
+    def _layers(self) -> str:
+        return self.config.layers or ("last" if self.config.edition == "mer2023" else "last4")
 
     @cached_property
     def layers(self) -> tuple[int, ...]:
         """Hidden layers that are summed, counted from the end."""
-        return parse_layers(self.config.layers, self.architecture.num_hidden_layers, self.name)
+        return parse_layers(self._layers, self.architecture.num_hidden_layers, self.name)
 
     @cached_property
     def frontend(self) -> Frontend:
@@ -164,7 +142,7 @@ class SpeechEncoder(Pretrained[Waveform]):
         import torch
 
         pieces = [piece for clip, wave in enumerate(batch) for piece in self._pieces(clip, wave)]
-        budget = int(16_000 * (self.batch_cost if self.on_gpu else _CPU_BATCH_S))
+        budget = int(RATE_HZ * (self.batch_cost if self.on_gpu else _CPU_BATCH_S))
         values: list[np.ndarray] = [np.empty(0)] * len(pieces)
         for group in plan_batches([len(p.samples) for p in pieces], budget, equal=not self.padding_invariant):
             samples, mask = pad_rows([pieces[i].samples for i in group])
@@ -178,23 +156,17 @@ class SpeechEncoder(Pretrained[Waveform]):
                 hidden = sum_of_layers(output, self.layers).cpu().numpy()  # (B, T, D)
             for row, i in enumerate(group):
                 values[i] = hidden[row, : self.frontend.n_rows(len(pieces[i].samples))]
-        parts = list(zip(pieces, values, strict=True))
-        return [self._joined([part for part in parts if part[0].clip == clip]) for clip in range(len(batch))]
+        return joined(len(batch), pieces, values, self.frontend)
 
-    def _pieces(self, clip: int, wave: Waveform) -> list[_Piece]:
+    def _pieces(self, clip: int, wave: Waveform) -> list[Piece]:
         """Chunks of a clip, normalised as a whole."""
         shortest, chunk = self.frontend.field, CHUNK_S * wave.rate_hz
         if len(wave) < shortest:
             raise TooShortError(f"{len(wave)} samples of sound; one row sees {shortest}")
         read = self.waveform_reader(wave.samples, sampling_rate=wave.rate_hz, padding=False)
         samples = np.asarray(read["input_values"][0], np.float32)
+        if self.config.edition == "mer2023":
+            return [Piece(clip, 0, samples)]
         if self.config.tail == "reference" and len(samples) > chunk:
             samples = np.pad(samples, (0, -len(samples) % chunk))
-        starts = range(0, len(samples), chunk)
-        pieces = [_Piece(clip, start, samples[start : start + chunk]) for start in starts]
-        return [piece for piece in pieces if len(piece.samples) >= shortest]
-
-    def _joined(self, parts: Sequence[tuple[_Piece, np.ndarray]]) -> Rows:
-        middle = (self.frontend.field - 1) / 2
-        times = [(p.start + middle + self.frontend.hop * np.arange(len(v))) / 16_000 for p, v in parts]
-        return Rows(np.concatenate([v for _, v in parts]), np.concatenate(times))
+        return cut(clip, samples, chunk, shortest)

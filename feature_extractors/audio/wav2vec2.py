@@ -1,4 +1,4 @@
-"""wav2vec 2.0 (Baevski et al., 2020)."""
+"""wav2vec 2.0 (Baevski et al., 2020), and in many languages: XLSR (Conneau et al., 2021), XLS-R (Babu et al., 2022)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from feature_extractors.pretrained import Checkpoint, register_family
 
 _CHINESE = ("WenetSpeech, 10,000 h",)
 _LIBRISPEECH = ("LibriSpeech, 960 h, with transcripts",)
+_XLSR = ("Multilingual LibriSpeech", "CommonVoice", "BABEL")
+_XLS_R = (*_XLSR, "VoxPopuli", "VoxLingua107")
 
 
 class Wav2Vec2(SpeechEncoder):
@@ -24,10 +26,11 @@ class Wav2Vec2(SpeechEncoder):
         return Wav2Vec2Model
 
 
-def _checkpoint(hub_id: str, dim: int, licence: str, trained_on: tuple[str, ...], layer_norm: bool) -> Checkpoint:
+def _checkpoint(
+    hub_id: str, dim: int, licence: str, trained_on: tuple[str, ...], layer_norm: bool, language: str = "English"
+) -> Checkpoint:
     """The name users type is the last part of the hub id; only layer-norm front ends bear padding."""
     name = hub_id.split("/")[1]
-    language = "Chinese" if name.startswith("chinese") else "English"
     large = dim == 1024
     return Checkpoint(
         f"audio/{name}",
@@ -48,9 +51,11 @@ register_family(
     "audio/wav2vec2",
     "wav2vec 2.0 speech encoder",
     [
-        _checkpoint("TencentGameMate/chinese-wav2vec2-base", 768, "MIT", _CHINESE, False),
-        _checkpoint("TencentGameMate/chinese-wav2vec2-large", 1024, "MIT", _CHINESE, True),
+        _checkpoint("TencentGameMate/chinese-wav2vec2-base", 768, "MIT", _CHINESE, False, "Chinese"),
+        _checkpoint("TencentGameMate/chinese-wav2vec2-large", 1024, "MIT", _CHINESE, True, "Chinese"),
         _checkpoint("facebook/wav2vec2-base-960h", 768, "Apache-2.0", _LIBRISPEECH, False),
         _checkpoint("facebook/wav2vec2-large-960h", 1024, "Apache-2.0", _LIBRISPEECH, False),
+        _checkpoint("facebook/wav2vec2-large-xlsr-53", 1024, "Apache-2.0", _XLSR, True, "53 languages"),
+        _checkpoint("facebook/wav2vec2-xls-r-300m", 1024, "Apache-2.0", _XLS_R, True, "128 languages"),
     ],
 )

@@ -38,8 +38,12 @@ _OURS = {
     "eGeMAPS": "audio/egemaps",
 }
 _UNDERSCORED = frozenset(_OURS)
+_OURS |= {
+    "data2vec-audio-base-960h": "audio/data2vec-audio-base",
+    "emotion2vec-finetune": "audio/emotion2vec-finetuned",
+}
 _MODALITIES = (
-    ("audio", re.compile(r"hubert|wav2vec|wavlm|data2vec-audio|whisper|emotion2vec", re.I)),
+    ("audio", re.compile(r"hubert|wav2vec|wavlm|data2vec-audio|whisper|emotion2vec|audiomae", re.I)),
     ("face", re.compile(r"clip|dinov2|eva02|videomae|data2vec-vision|resnet|senet", re.I)),
     (
         "text",

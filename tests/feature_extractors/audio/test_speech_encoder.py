@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from feature_extractors import create_extractor
+from feature_extractors import EXTRACTORS, create_extractor
 from feature_extractors.audio.speech_encoder import Frontend
 from feature_extractors.base import TooShortError, Waveform
-from mertools.errors import ExtractionError
+from mertools.errors import ConfigError, ExtractionError
 
 RATE = 16_000
 KINDS = [
@@ -16,6 +16,7 @@ KINDS = [
     ("wav2vec2", True),
     ("wavlm", False),
     ("wavlm", True),
+    ("data2vec-audio", False),
 ]
 
 
@@ -73,7 +74,7 @@ def test_one_layer_or_the_last_can_be_asked_for(tiny_model, kind, layer_norm):
 
 
 def test_last_layer_is_after_the_final_norm(tiny_model):
-    """Stable layer norm: the tuple's last entry moved before the norm in transformers 5.16; embeddings must not."""
+    """Fact 3. Stable layer norm: the tuple's last entry moved before it in transformers 5.16; embeddings must not."""
     import torch
     from transformers import AutoModel
 
@@ -100,6 +101,7 @@ def test_reference_tail_is_zeros_whose_rows_are_kept(tiny_model, kind, layer_nor
 
 @pytest.mark.parametrize(("kind", "layer_norm"), KINDS[:3])
 def test_masked_tail_has_rows_of_sound_only(tiny_model, kind, layer_norm):
+    """Trap 12: the mean of a clip must not hold rows of padding."""
     wave = sound(161_600)
     rows = make(tiny_model, kind, layer_norm).embed([wave], "frame")[0]
     assert len(rows.values) == 499 + 4
@@ -123,6 +125,7 @@ def test_number_of_rows(tiny_model, n_samples, rows):
 
 
 def test_fewer_samples_than_one_field_are_too_short(tiny_model):
+    """Trap 13: a status, where the reference stops with an exception."""
     with pytest.raises(TooShortError, match="399 samples"):
         make(tiny_model, "hubert", False).embed([sound(399)], "frame")
 
@@ -182,3 +185,62 @@ def test_front_end_of_the_published_models():
     frontend = Frontend((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
     assert (frontend.field, frontend.hop) == (400, 320)
     assert [frontend.n_rows(n) for n in (0, 9, 399, 400, 16_000, 160_000)] == [0, 0, 0, 1, 49, 499]
+
+
+@pytest.mark.parametrize(("kind", "layer_norm"), [*KINDS[:2], KINDS[-1]])
+def test_fact_1_the_edition_of_2023_is_the_last_layer_of_the_whole_clip(tiny_model, kind, layer_norm):
+    """Same folder name, other content: MER2023 took the last layer in one pass, the others four layers of chunks."""
+    wave = sound(165_000)
+    extractor = make(tiny_model, kind, layer_norm, edition="mer2023")
+    rows = extractor.embed([wave], "frame")[0]
+    folder = tiny_model(kind, layer_norm=layer_norm)
+    close(rows.values, hidden_states(folder, normalised(wave))[-1])
+    assert len(rows.values) == 515
+    later = make(tiny_model, kind, layer_norm)
+    assert extractor.settings() != later.settings()
+    assert np.abs(rows.values[:499] - later.embed([wave], "frame")[0].values[:499]).max() > 0.1
+
+
+def test_an_edition_sets_defaults_that_other_options_overrule(tiny_model):
+    chosen = make(tiny_model, "hubert", True, edition="mer2023", layers="last4")
+    assert chosen.layers == (-4, -3, -2, -1)
+    assert make(tiny_model, "hubert", True, edition="mer2023").settings()["layers"] == "last"
+    assert make(tiny_model, "hubert", True).settings()["layers"] == "last4"
+
+
+def test_editions_of_one_rule_are_one_setting(tiny_model):
+    rules = [make(tiny_model, "hubert", False, edition=e).settings() for e in ("merbench", "mer2024", "mer2026")]
+    assert rules[0] == rules[1] == rules[2] != make(tiny_model, "hubert", False, edition="mer2023").settings()
+
+
+def test_an_unknown_edition_is_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match=r"mer2022.*mer2023"):
+        create_extractor("audio/hubert", weights="x", edition="mer2022")
+
+
+def test_fact_5_reference_tail_computes_half_of_a_clip_of_10_1_s_on_silence(tiny_model):
+    rows = make(tiny_model, "hubert", True, tail="reference").embed([sound(161_600)], "frame")[0]
+    assert (rows.times_s > 10.1).sum() == 494  # of 998
+
+
+def test_padding_leaks_through_data2vec_even_with_a_mask(tiny_model):
+    """The reason for equal lengths although its front end has layer norm (transformers issue 25621)."""
+    import torch
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(tiny_model("data2vec-audio")).eval()
+    samples = torch.from_numpy(normalised(sound(16_000)))[None]
+    mask = torch.ones(1, 32_000, dtype=torch.long)
+    mask[:, 16_000:] = 0
+    with torch.inference_mode():
+        alone = model(samples).last_hidden_state
+        padded = model(torch.nn.functional.pad(samples, (0, 16_000)), attention_mask=mask).last_hidden_state
+    assert (padded[:, :49] - alone).abs().max() > 1e-3
+    assert not make(tiny_model, "data2vec-audio", False).padding_invariant
+
+
+def test_xlsr_is_a_wav2vec2_with_layer_norm():
+    for name, n_parameters in (("wav2vec2-large-xlsr-53", 315_438_720), ("wav2vec2-xls-r-300m", 315_438_720)):
+        entry = EXTRACTORS.entry(f"audio/{name}")
+        assert entry.facts["padding_invariant"]
+        assert entry.target.published_shape(entry.facts).parameters == n_parameters
