@@ -1,0 +1,150 @@
+"""Files with parameters as authors release them: one ``.pth``, ``.pt``, ``.bin`` or ``.safetensors``, without a folder.
+
+Nothing that comes with a file is run: torch archives are read through ``weights_only=True``. The only class beyond
+tensors and plain data that may appear in one is `argparse.Namespace`, in which training scripts keep their options.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
+
+from feature_extractors.weights import Weights
+from mertools.errors import ExtractionError
+
+if TYPE_CHECKING:
+    import torch
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
+WRAPPERS = ("model", "module", "state_dict")
+"""Names under which training scripts put the parameters beside other things, in the order of preference."""
+
+
+def find_file(name: str, extractor: str) -> Weights | None:
+    """The weights if `name` is a file with parameters; None if it is something else (a folder, a hub id).
+
+    Raises:
+        ExtractionError: if it is a file of another kind.
+    """
+    path = Path(name).expanduser()
+    if not path.is_file():
+        return None
+    if path.suffix not in SUFFIXES:
+        raise ExtractionError(
+            "MER-E171",
+            f"{extractor}: the weights '{name}' are a file of an unknown kind.",
+            f"Expected a folder, or a file that ends in {', '.join(SUFFIXES)}.",
+        )
+    return Weights(path.parent, name, (path.name,), ())
+
+
+def read_states(weights: Weights, extractor: str) -> dict[str, torch.Tensor]:
+    """All parameters of a folder or file, under the names they were saved with.
+
+    Args:
+        weights: where they are.
+        extractor: who asks, for messages.
+
+    Raises:
+        ExtractionError: if a file is damaged, holds no parameters, or would run code.
+    """
+    states: dict[str, torch.Tensor] = {}
+    for file in weights.files:
+        if not file.endswith(".json"):
+            states |= _read(weights.folder / file, extractor)
+    return states
+
+
+def without_prefixes(state: Mapping[str, torch.Tensor], prefixes: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Names without what wrappers put before them, however often, e.g. ``module.encoder.norm.bias``: ``norm.bias``."""
+    stripped = {}
+    for name, value in state.items():
+        while prefix := next((p for p in prefixes if name.startswith(p)), ""):
+            name = name.removeprefix(prefix)
+        stripped[name] = value
+    return stripped
+
+
+def load_state(
+    model: torch.nn.Module,
+    state: Mapping[str, torch.Tensor],
+    where: Path,
+    extractor: str,
+    *,
+    unused: Iterable[str] = (),
+) -> None:
+    """Put parameters into a model; every one must be there, have its shape, and be used.
+
+    Args:
+        model: gets them.
+        state: by name.
+        where: the file, for messages.
+        extractor: who asks, for messages.
+        unused: beginnings of names that the file may have and the model has not (heads, decoders).
+
+    Raises:
+        ExtractionError: naming what is missing, of another shape, or unknown.
+    """
+    ignored = tuple(unused)
+    own = model.state_dict()
+    state = {name: value for name, value in state.items() if name in own or not name.startswith(ignored or ("\0",))}
+    problems = [
+        *_problem("lacks", (name for name in own if name not in state)),
+        *_problem("has no use for", (name for name in state if name not in own)),
+        *_problem("has another shape for", (n for n in own if n in state and own[n].shape != state[n].shape)),
+    ]
+    if problems:
+        raise ExtractionError(
+            "MER-E172",
+            f"{extractor}: {where} does not fit {type(model).__name__}: it {'; it '.join(problems)}.",
+            "Expected a checkpoint of this model; name the right file, or another extractor.",
+        )
+    model.load_state_dict(dict(state))
+
+
+def _problem(what: str, names: Iterable[str]) -> list[str]:
+    found = sorted(names)
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return [f"{what} {', '.join(found[:3])}{more}"] if found else []
+
+
+def _read(path: Path, extractor: str) -> dict[str, torch.Tensor]:
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ExtractionError(
+            "MER-E173",
+            f"{extractor}: {path} cannot be read, or not without running code that came with it: {reason}",
+            "Fetch the file again; a file that holds more than parameters must be saved anew as safetensors by whoever "
+            "trusts it.",
+        ) from None
+    state = _unwrapped(content)
+    if not state:
+        raise ExtractionError(
+            "MER-E174", f"{extractor}: {path} holds no parameters.", f"Expected a state dict, or one under {WRAPPERS}."
+        )
+    return state
+
+
+def _unwrapped(content: Any) -> dict[str, torch.Tensor]:
+    import torch
+
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping):
+        return {}
+    return {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
