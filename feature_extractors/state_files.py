@@ -7,10 +7,14 @@ tensors and plain data that may appear in one is `argparse.Namespace`, in which 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 from feature_extractors.weights import Weights
 from mertools.errors import ExtractionError
@@ -21,6 +25,16 @@ if TYPE_CHECKING:
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 WRAPPERS = ("model", "module", "state_dict")
 """Names under which training scripts put the parameters beside other things, in the order of preference."""
+
+
+class OneFile(Weights):
+    """A single file; a renamed file is the same weights."""
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits of the content."""
+        with (self.folder / self.files[0]).open("rb") as file:
+            return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=8)).hexdigest()
 
 
 def find_file(name: str, extractor: str) -> Weights | None:
@@ -38,7 +52,7 @@ def find_file(name: str, extractor: str) -> Weights | None:
             f"{extractor}: the weights '{name}' are a file of an unknown kind.",
             f"Expected a folder, or a file that ends in {', '.join(SUFFIXES)}.",
         )
-    return Weights(path.parent, name, (path.name,), ())
+    return OneFile(path.parent, name, (path.name,), ())
 
 
 def read_states(weights: Weights, extractor: str) -> dict[str, torch.Tensor]:
@@ -49,7 +63,7 @@ def read_states(weights: Weights, extractor: str) -> dict[str, torch.Tensor]:
         extractor: who asks, for messages.
 
     Raises:
-        ExtractionError: if a file is damaged, holds no parameters, or would run code.
+        ExtractionError: if a file is damaged, holds no parameters, or holds more and would run code.
     """
     states: dict[str, torch.Tensor] = {}
     for file in weights.files:
@@ -121,14 +135,19 @@ def _read(path: Path, extractor: str) -> dict[str, torch.Tensor]:
 
             return load_file(path)
         with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
+        code = _code_in(path, str(error)) if isinstance(error, UnpicklingError) else []
+        if code:
+            raise ExtractionError(
+                "MER-E177",
+                f"{extractor}: {path} holds more than parameters: reading it would run {', '.join(code)}.",
+                "That is refused. Whoever trusts the file can save its parameters alone, as safetensors.",
+            ) from None
+        # torch's own text would have the reader switch its protection off
+        reason = " ".join(str(error).split()).split("WeightsUnpickler error:")[-1].strip()[:200]
         raise ExtractionError(
-            "MER-E173",
-            f"{extractor}: {path} cannot be read, or not without running code that came with it: {reason}",
-            "Fetch the file again; a file that holds more than parameters must be saved anew as safetensors by whoever "
-            "trusts it.",
+            "MER-E173", f"{extractor}: {path} cannot be read: {reason}", "Fetch the file again."
         ) from None
     state = _unwrapped(content)
     if not state:
@@ -136,6 +155,16 @@ def _read(path: Path, extractor: str) -> dict[str, torch.Tensor]:
             "MER-E174", f"{extractor}: {path} holds no parameters.", f"Expected a state dict, or one under {WRAPPERS}."
         )
     return state
+
+
+def _code_in(path: Path, refusal: str) -> list[str]:
+    """Full names of what a file asks for beyond parameters; the refusal names the first where the file cannot tell."""
+    import torch
+
+    try:
+        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # a file that is no torch archive fails in many ways
+        return re.findall(r"GLOBAL (\S+)", refusal)
 
 
 def _unwrapped(content: Any) -> dict[str, torch.Tensor]:

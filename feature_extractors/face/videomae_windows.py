@@ -9,7 +9,7 @@ computed once and windows end at the clip's edges. The published numbers were ma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -169,12 +169,13 @@ class VideoMaeWindows(VideoModel):
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
         """The mean over all tokens, ``(B, 1, D)``."""
-        windows = windows.flip(2) if self.config.channels == "bgr" else windows
         rows: torch.Tensor = self.model(windows).float().mean(1, keepdim=True)
         return rows
 
     def embed(self, batch: Sequence[FaceCrops], level: Level) -> list[Rows]:
         """A row per frame, at its time; at the utterance level the mean of both windows, at the clip's start."""
+        if self.config.channels == "bgr":  # before normalisation: its statistics keep their order, as published
+            batch = [replace(crops, pixels=crops.pixels[..., ::-1]) for crops in batch]
         if level == "utterance":
             sampler = TwoWindows(WINDOW)
             found = self.outputs(batch, [crops.places(sampler).reshape(2, WINDOW) for crops in batch])

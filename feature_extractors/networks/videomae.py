@@ -61,7 +61,7 @@ class VideoMaeShape:
         dim, _, tubelet, patch, _ = state["patch_embed.proj.weight"].shape
         blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
         hidden = state["blocks.0.mlp.fc1.weight"].shape[0]
-        return cls(dim, len(blocks), heads or dim // HEAD_WIDTH, hidden, size, patch, tubelet=tubelet)
+        return cls(dim, len(blocks), heads or max(dim // HEAD_WIDTH, 1), hidden, size, patch, tubelet=tubelet)
 
 
 class VideoMaeEncoder(nn.Module):
