@@ -41,10 +41,16 @@ def find_file(name: str, extractor: str) -> Weights | None:
     """The weights if `name` is a file with parameters; None if it is something else (a folder, a hub id).
 
     Raises:
-        ExtractionError: if it is a file of another kind.
+        ExtractionError: if it is a file of another kind, or is called like one with parameters and is not there.
     """
     path = Path(name).expanduser()
     if not path.is_file():
+        if path.suffix in SUFFIXES and not path.exists():
+            raise ExtractionError(
+                "MER-E178",
+                f"{extractor}: the file '{name}' is not there. Looked for {path.absolute()}.",
+                f"Name the file or its folder: {extractor}:weights=FILE.",
+            )
         return None
     if path.suffix not in SUFFIXES:
         raise ExtractionError(

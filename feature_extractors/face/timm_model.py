@@ -110,6 +110,13 @@ class TimmModel(ImageModel):
                 f"{self.name}: timm has no model '{name}'.{did_you_mean(str(name), timm.list_models())}",
                 "`python -c 'import timm; print(timm.list_models())'` lists those it has.",
             )
+        for key in ("model_args", "pretrained_cfg"):
+            if not isinstance(found.get(key, {}), dict):
+                raise ExtractionError(
+                    "MER-E183",
+                    f"{self.name}: {self.weights.folder / 'config.json'} has {key} {found[key]!r}.",
+                    "Expected an object, as timm writes it, or no such entry.",
+                )
         return {**found, "architecture": name}
 
     @cached_property
@@ -135,6 +142,13 @@ class TimmModel(ImageModel):
         from timm.data.config import resolve_model_data_config
 
         found = resolve_model_data_config(self.skeleton)
+        numbers = [*found["input_size"], found["crop_pct"], *found["mean"], *found["std"]]
+        if len(numbers) != 10 or not all(isinstance(number, int | float) for number in numbers):
+            raise ExtractionError(
+                "MER-E182",
+                f"{self.name}: {self.weights.folder / 'config.json'} has the preprocessing {found}.",
+                "Expected input_size, mean and std of three numbers each, and the number crop_pct.",
+            )
         channels, height, width = found["input_size"]
         crop, mode, interpolation = (height, width), found["crop_mode"], found["interpolation"]
         resized = (int(height / found["crop_pct"]), int(width / found["crop_pct"]))

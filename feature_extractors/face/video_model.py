@@ -18,6 +18,8 @@ CPU_BATCH = 1
 """Windows of a forward pass on a CPU."""
 GPU_BATCH = 32
 """On a GPU; those of several clips share a pass."""
+SLAB = 256
+"""Windows whose frames are prepared together: what a long clip takes is bounded by its crops."""
 
 
 class VideoModel(FaceModel):
@@ -40,8 +42,7 @@ class VideoModel(FaceModel):
     def outputs(self, batch: Sequence[FaceCrops], windows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Rows of all windows of all clips; windows of the same frames are computed once.
 
-        Only what a forward pass needs is prepared in float32: the frames of a clip stay bytes, each once, and a window
-        is a choice of them.
+        Only what a forward pass needs is made float32: prepared frames stay bytes, and a window is a choice of them.
 
         Args:
             batch: the clips.
@@ -67,12 +68,14 @@ class VideoModel(FaceModel):
         return [own[back.ravel()] for own, (_, back) in zip(split, found, strict=True)]
 
     def _prepared(self, batch: Sequence[FaceCrops], windows: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
-        """Windows one by one, ``(frames, 3, height, width)`` uint8."""
+        """Windows one by one, ``(frames, 3, height, width)`` uint8; neighbours share their prepared frames."""
         for crops, chosen in zip(batch, windows, strict=True):
-            seen, rows = np.unique(chosen, return_inverse=True)
-            frames = self.preprocessing(crops.pixels[seen])
-            for window in rows.reshape(chosen.shape):
-                yield frames[window]
+            for start in range(0, len(chosen), SLAB):
+                slab = chosen[start : start + SLAB]
+                seen, rows = np.unique(slab, return_inverse=True)
+                frames = self.preprocessing(crops.pixels[seen])
+                for window in rows.reshape(slab.shape):
+                    yield frames[window]
 
     def _rows(self, windows: Sequence[torch.Tensor]) -> np.ndarray:
         import torch

@@ -112,23 +112,33 @@ class VideoMaeWindows(VideoModel):
                 f"{self.name} was given no weights.",
                 f"Fetch {expected} from {self.facts['url']} and name it: {self.name}:weights=FILE.",
             )
-        found = find_file(name, self.name) or (find_file(str(Path(name) / expected), self.name) if expected else None)
-        return found or find_weights(
+        inside = Path(name).expanduser() / expected
+        return find_file(str(inside) if expected and inside.is_file() else name, self.name) or find_weights(
             name, extractor=self.name, needed=(), optional=self.optional, download=self.config.download
         )
 
     @cached_property
-    def architecture(self) -> dict[str, Any]:
-        """Sizes that parameters do not tell: those of a ``config.json`` beside them, else the published ones."""
-        there = "config.json" in self.weights.others
-        return {"image_size": self.facts["architecture"].get("size", 224)} | (
-            self.weights.read_json("config.json") if there else {}
-        )
+    def architecture(self) -> dict[str, int]:
+        """Sizes that parameters do not tell: those of a ``config.json`` beside them, else the published ones.
+
+        Raises:
+            ExtractionError: if such a size is no whole number above 0.
+        """
+        found = self.weights.read_json("config.json") if "config.json" in self.weights.others else {}
+        sizes = {key: found[key] for key in ("image_size", "num_attention_heads") if key in found}
+        for key, value in sizes.items():
+            if not isinstance(value, int) or value < 1:
+                raise ExtractionError(
+                    "MER-E179",
+                    f"{self.name}: {self.weights.folder / 'config.json'} has {key} {value!r}.",
+                    "Expected a whole number above 0.",
+                )
+        return {"image_size": self.facts["architecture"].get("size", 224), **sizes}
 
     @cached_property
     def size(self) -> int:
         """Side in pixels of what the model sees."""
-        return int(self.config.size or self.architecture["image_size"])
+        return self.config.size if self.config.size is not None else self.architecture["image_size"]
 
     @cached_property
     def shape(self) -> VideoMaeShape:
@@ -192,16 +202,23 @@ class VideoMaeWindows(VideoModel):
         where = self.weights.folder / self.weights.files[0]
         try:
             shape = VideoMaeShape.of_state(state, size=self.size, heads=self.architecture.get("num_attention_heads"))
-        except (KeyError, ValueError) as error:
+        except ValueError as error:
             raise ExtractionError(
-                "MER-E172", f"{self.name}: {where} is no VideoMAE: it lacks {error}.", "Name the right file."
+                "MER-E172",
+                f"{self.name}: {where} is no VideoMAE: it lacks {error}.",
+                "Name the file that belongs to this extractor.",
             ) from None
-        if self.size < shape.patch or self.size % shape.patch or shape.dim % shape.heads:
+        if self.size < shape.patch or self.size % shape.patch:
             raise ExtractionError(
                 "MER-E176",
-                f"{self.name}: frames of {self.size} pixels cannot be cut into patches of {shape.patch}, "
-                f"or {shape.dim} numbers into {shape.heads} heads.",
+                f"{self.name}: frames of {self.size} pixels cannot be cut into patches of {shape.patch}.",
                 f"Expected a size that is a multiple of {shape.patch}, e.g. size=224.",
+            )
+        if shape.dim % shape.heads:
+            raise ExtractionError(
+                "MER-E179",
+                f"{self.name}: {shape.dim} numbers cannot be shared among {shape.heads} heads of attention.",
+                "Mend num_attention_heads in config.json.",
             )
         return shape
 

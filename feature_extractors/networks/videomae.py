@@ -56,8 +56,12 @@ class VideoMaeShape:
             heads: of attention; as many as of width 64 if None.
 
         Raises:
-            KeyError: if a parameter that tells a size is missing.
+            ValueError: naming a parameter that should tell a size and does not.
         """
+        expected = {"patch_embed.proj.weight": 5, "blocks.0.mlp.fc1.weight": 2}
+        for name, n_axes in expected.items():
+            if name not in state or state[name].ndim != n_axes:
+                raise ValueError(f"{name} of {n_axes} axes")
         dim, _, tubelet, patch, _ = state["patch_embed.proj.weight"].shape
         blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
         hidden = state["blocks.0.mlp.fc1.weight"].shape[0]

@@ -163,6 +163,20 @@ def test_a_configuration_that_timm_cannot_use_is_named(copy):
         loaded(change(copy, model_args={**SIZES, "colour": "red"}))
 
 
+@pytest.mark.parametrize("entry", [{"model_args": [1]}, {"pretrained_cfg": "mim"}])
+def test_entries_of_another_kind_are_named(copy, entry):
+    with pytest.raises(ExtractionError, match=rf"MER-E183.*{next(iter(entry))}"):
+        loaded(change(copy, **entry))
+
+
+@pytest.mark.parametrize(
+    "entry", [{"input_size": [3, 42]}, {"mean": ["a", "b", "c"]}, {"std": [0.5]}, {"crop_pct": "x"}]
+)
+def test_preprocessing_that_makes_no_sense_is_named(copy, entry):
+    with pytest.raises(ExtractionError, match=r"MER-E18[23].*config\.json"):
+        loaded(change(copy, pretrained_cfg={"input_size": [3, 42, 42], **entry}))
+
+
 def test_preprocessing_that_is_not_known_is_refused(copy):
     with pytest.raises(ExtractionError, match=r"MER-E182.*lanczos"):
         loaded(change(copy, pretrained_cfg={"input_size": [3, 42, 42], "interpolation": "lanczos"}))

@@ -206,9 +206,33 @@ def test_missing_and_unknown_parameters_are_named(tmp_path):
 def test_a_file_of_another_model_is_refused(tmp_path):
     import torch
 
-    torch.save({"model": {"conv1.weight": torch.zeros(3)}}, tmp_path / "resnet.pth")
-    with pytest.raises(ExtractionError, match=r"MER-E172.*resnet\.pth.*patch_embed\.proj\.weight"):
-        loaded(tmp_path / "resnet.pth")
+    for state in ({"conv1.weight": torch.zeros(3)}, {"patch_embed.proj.weight": torch.zeros(64, 3, 16, 16)}):
+        torch.save({"model": state}, tmp_path / "resnet.pth")
+        with pytest.raises(ExtractionError, match=r"MER-E172.*resnet\.pth.*patch_embed\.proj\.weight of 5 axes"):
+            loaded(tmp_path / "resnet.pth")
+
+
+@pytest.mark.parametrize("slab", [1, 5, 1000])
+def test_how_many_windows_are_prepared_together_changes_nothing(folder, monkeypatch, slab):
+    expected = loaded(folder).embed([clip(40)], "frame")[0].values
+    monkeypatch.setattr("feature_extractors.face.video_model.SLAB", slab)
+    np.testing.assert_array_equal(loaded(folder).embed([clip(40)], "frame")[0].values, expected)
+
+
+@pytest.mark.parametrize("entry", [{"image_size": [32, 32]}, {"num_attention_heads": 0}, {"num_attention_heads": 5}])
+def test_a_configuration_that_makes_no_sense_is_named(folder, tmp_path, entry):
+    import json
+    import shutil
+
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "config.json").write_text(json.dumps({"image_size": 32, "num_attention_heads": 4, **entry}))
+    with pytest.raises(ExtractionError, match=r"MER-E179.*(image_size|heads)"):
+        loaded(copy)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ExtractionError, match=r"MER-E178.*gone\.pth"):
+        loaded(tmp_path / "gone.pth")
 
 
 def test_a_size_that_patches_do_not_fit_is_refused(folder):
