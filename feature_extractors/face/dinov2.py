@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from feature_extractors.base import FaceCrops, Level, PublishedShape, Rows
 from feature_extractors.face.image_model import ImageModel, ImageModelConfig
 from feature_extractors.pretrained import Checkpoint, n_parameters, published_config, register_family
@@ -88,8 +90,6 @@ class Dinov2(ImageModel):
 
     def embed(self, batch: Sequence[FaceCrops], level: Level) -> list[Rows]:
         """One row per sampled frame, at the frame's time; a repeated frame is computed once."""
-        import numpy as np
-
         places = [crops.places(self.sampler(level)) for crops in batch]
         distinct = [np.unique(chosen, return_inverse=True) for chosen in places]
         seen = [FaceCrops(c.pixels[rows], c.times_s[rows]) for c, (rows, _) in zip(batch, distinct, strict=True)]
@@ -111,7 +111,7 @@ def _published(size: str, dim: int, n_layers: int, heads: int, **more: Any) -> C
         f"facebook/dinov2-{size}",
         dim,
         "Apache-2.0",
-        ("LVD-142M, 142 million images",),
+        ("LVD-142M, 142 million images, without labels",),
         n_layers=n_layers,
         architecture={"model_type": "dinov2", **sizes, **more},
         summary=f"DINOv2 {size}, sum over tokens of 64 frames",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -171,7 +172,9 @@ class TimmModel(ImageModel):
         heads = tuple(f"{head}." for head in ([classifier] if isinstance(classifier, str) else classifier))
         convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
         if convert is not None and not set(model.state_dict()) <= set(state):
-            state = convert(state, model)  # files in the layout of a model's first authors
+            # files in the layout of a model's first authors; of what is none, `load_state` says what does not fit
+            with suppress(KeyError, IndexError, RuntimeError, ValueError, AttributeError, NotImplementedError):
+                state = convert(state, model)
         load_state(model, state, self.weights.folder / self.weights.files[0], self.name, unused=heads)
         return model
 
@@ -210,7 +213,7 @@ register_family(
             "timm/eva02_base_patch14_224.mim_in22k",
             768,
             "MIT",
-            ("ImageNet-22k, 14 million images", "features of EVA-CLIP as targets"),
+            ("ImageNet-22k, 14 million images, with EVA-CLIP as teacher",),
             n_layers=12,
             architecture={"model": "eva02_base_patch14_224"},
             summary="EVA-02 base image encoder",

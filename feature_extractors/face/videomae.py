@@ -100,7 +100,7 @@ def _published(size: str, dim: int, n_layers: int, heads: int, hidden: int) -> C
         f"MCG-NJU/videomae-{size}",
         dim,
         "CC-BY-NC-4.0",
-        ("Kinetics-400, 240 thousand videos",),
+        ("Kinetics-400, 240 thousand videos, without labels",),
         n_layers=n_layers,
         architecture={"model_type": "videomae", "intermediate_size": hidden, "use_mean_pooling": False, **sizes},
         summary=f"VideoMAE {size}, 16 frames in 8 rows",

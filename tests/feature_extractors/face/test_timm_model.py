@@ -138,6 +138,15 @@ def test_parameters_of_another_size_are_named(copy):
         loaded(copy)
 
 
+def test_a_file_of_another_model_is_refused_by_name(tmp_path):
+    import torch
+
+    torch.save({"conv1.weight": torch.zeros(3), "pos_embed": torch.zeros(2)}, tmp_path / "other.pth")
+    for model in ("vit_tiny_patch16_224", "resnet10t", "swin_tiny_patch4_window7_224", "eva02_tiny_patch14_224"):
+        with pytest.raises(ExtractionError, match=r"MER-E172.*other\.pth.*lacks "):
+            loaded(tmp_path / "other.pth", model=model)
+
+
 def test_unknown_architecture(copy):
     with pytest.raises(ExtractionError, match=r"MER-E181.*no model 'eva02_base_patch14_225'.*eva02_base_patch14_224"):
         loaded(change(copy, architecture="eva02_base_patch14_225"))
