@@ -10,11 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
 from mertools.config import to_mapping
+
+if TYPE_CHECKING:
+    from feature_extractors.sampling import FrameSampler
 
 Level = Literal["frame", "utterance"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -27,10 +30,13 @@ class FaceCrops:
     Attributes:
         pixels: ``(T, H, W, 3)`` uint8, RGB.
         times_s: ``(T,)`` float64, presentation time of each frame in seconds from the clip's start.
+        sampled_from: crops of the whole clip, if only those are here that the extractor's `sampler` wants; None if all
+            are.
     """
 
     pixels: np.ndarray
     times_s: np.ndarray
+    sampled_from: int | None = None
 
     def __len__(self) -> int:
         """Number of crops."""
@@ -38,7 +44,16 @@ class FaceCrops:
 
     def piece(self, start: int, stop: int) -> FaceCrops:
         """Rows ``start:stop``."""
-        return FaceCrops(self.pixels[start:stop], self.times_s[start:stop])
+        return FaceCrops(self.pixels[start:stop], self.times_s[start:stop], self.sampled_from)
+
+    def places(self, sampler: FrameSampler) -> np.ndarray:
+        """Where the frames lie that `sampler` asks for, ``(K,)`` int64 rows of `pixels`; a row may repeat."""
+        if self.sampled_from is None:
+            return sampler.places(len(self))
+        wanted = sampler.wanted(self.sampled_from)
+        if len(wanted) != len(self):
+            raise ValueError(f"{len(self)} crops are here of the {len(wanted)} that are wanted")
+        return np.searchsorted(wanted, sampler.places(self.sampled_from))
 
 
 @dataclass(frozen=True)
@@ -171,6 +186,21 @@ class Extractor(ABC, Generic[I]):
     def padding_invariant(self) -> bool:
         """Whether inputs of different length may share a batch without changing each other's rows."""
         return False
+
+    def sampler(self, level: Level) -> FrameSampler | None:
+        """Which crops of a clip the model sees at a level; None if all. The engine cuts no others, where it can.
+
+        `embed` applies it: it gets all crops of a clip, or those that the sampler wants and `FaceCrops.sampled_from`.
+        """
+        return None
+
+    @property
+    def fixed_rows(self) -> int | None:
+        """Frame rows of every clip, however long it is, where the model sees so many frames; None if rows grow with it.
+
+        Of a clip with too few frames, some are seen more than once, and rows share their time.
+        """
+        return None
 
     def settings(self) -> dict[str, Any]:
         """Everything that changes numbers, JSON-able: options and the hash of the weights.

@@ -41,6 +41,32 @@ def _clip(folder: Path, **_: Any) -> None:
     CLIPImageProcessor(size={"shortest_edge": 48}, crop_size={"height": 48, "width": 48}).save_pretrained(folder)
 
 
+def _dinov2(folder: Path, **_: Any) -> None:
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(**SIZES, mlp_ratio=2, image_size=56, patch_size=14)  # 16 patches; crops of 42 pixels have 9
+    roughen(Dinov2Model(config)).save_pretrained(folder)
+    processor = BitImageProcessor(size={"shortest_edge": 48}, crop_size={"height": 42, "width": 42})
+    processor.save_pretrained(folder)
+
+
+def _data2vec_vision(folder: Path, **_: Any) -> None:
+    from transformers import BeitImageProcessor, Data2VecVisionConfig, Data2VecVisionModel
+
+    config = Data2VecVisionConfig(**SIZES, image_size=48, use_relative_position_bias=True)
+    roughen(Data2VecVisionModel(config)).save_pretrained(folder)
+    BeitImageProcessor(size={"height": 48, "width": 48}, do_center_crop=False).save_pretrained(folder)
+
+
+def _videomae(folder: Path, **_: Any) -> None:
+    from transformers import VideoMAEConfig, VideoMAEImageProcessor, VideoMAEModel
+
+    config = VideoMAEConfig(**SIZES, image_size=32, use_mean_pooling=False)
+    roughen(VideoMAEModel(config)).save_pretrained(folder)
+    processor = VideoMAEImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    processor.save_pretrained(folder)
+
+
 def _speech(kind: str) -> Maker:
     def make(folder: Path, layer_norm: bool = False, **_: Any) -> None:
         import transformers
@@ -130,6 +156,9 @@ def _roberta_like(kind: str) -> Maker:
 
 _MAKERS: dict[str, Maker] = {
     "clip": _clip,
+    "data2vec-vision": _data2vec_vision,
+    "dinov2": _dinov2,
+    "videomae": _videomae,
     "hubert": _speech("Hubert"),
     "wav2vec2": _speech("Wav2Vec2"),
     "wavlm": _speech("WavLM"),

@@ -13,6 +13,7 @@ from mertools.errors import ExtractionError
 from mertools.store import SpaceSpec
 
 if TYPE_CHECKING:
+    from feature_extractors.sampling import FrameSampler
     from mertools.corpus import Corpus
 
 _LIBRARIES = ("torch", "transformers", "timm", "librosa", "numpy", "opencv-python-headless")
@@ -28,6 +29,7 @@ class InputKey:
         who: which face.
         fps: frames per second; None for all.
         folder: of shipped crops.
+        sampler: of the frames, where the extractor does not see all.
     """
 
     modality: str
@@ -35,6 +37,7 @@ class InputKey:
     who: str = ""
     fps: float | None = None
     folder: str = ""
+    sampler: FrameSampler | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def _ask_one(
     key = InputKey(extractor.modality)
     shipped = False
     if extractor.modality == "face":
-        key, shipped = _face_key(extractor)
+        key, shipped = _face_key(extractor, level)
         if not shipped:
             settings["tracker"] = tracker()
     elif extractor.modality == "audio":
@@ -156,7 +159,7 @@ def _ask_one(
     return Asked(extractor, level, spec, key, own_precision, shipped)
 
 
-def _face_key(extractor: Extractor[Any]) -> tuple[InputKey, bool]:
+def _face_key(extractor: Extractor[Any], level: Level) -> tuple[InputKey, bool]:
     from feature_extractors.facetrack import CROP_POLICIES, WHO_POLICIES
 
     config = extractor.config
@@ -170,13 +173,13 @@ def _face_key(extractor: Extractor[Any]) -> tuple[InputKey, bool]:
             f"Name it: {extractor.name}:crop={config.crop}:folder=DIR.",
         )
     if shipped:
-        return InputKey("face", config.crop, folder=config.folder), True
+        return InputKey("face", config.crop, folder=config.folder, sampler=extractor.sampler(level)), True
     if config.fps is not None and not config.fps > 0:
         raise ExtractionError(
             "MER-E009", f"{extractor.name}: fps is {config.fps}.", "Expected a number of frames per second above 0."
         )
     WHO_POLICIES.get(config.who)
-    return InputKey("face", config.crop, config.who, config.fps), False
+    return InputKey("face", config.crop, config.who, config.fps, sampler=extractor.sampler(level)), False
 
 
 def _facts(extractor: Extractor[Any]) -> dict[str, Any]:

@@ -178,4 +178,5 @@ def _outcome(state: _Open) -> Rows | Failure:
 def _joined(parts: list[FaceCrops]) -> FaceCrops:
     if len(parts) == 1:
         return parts[0]
-    return FaceCrops(np.concatenate([p.pixels for p in parts]), np.concatenate([p.times_s for p in parts]))
+    pixels, times_s = np.concatenate([p.pixels for p in parts]), np.concatenate([p.times_s for p in parts])
+    return FaceCrops(pixels, times_s, parts[0].sampled_from)

@@ -123,7 +123,11 @@ class ClipReader:
         if crops is None:
             self._put(job, End(key, Status.NO_FACE, f"the folder {folder} has no face of this clip."))
             return
-        self._put(job, Piece(key, FaceCrops(crops.pixels, crops.times_s)))
+        faces = FaceCrops(crops.pixels, crops.times_s)
+        if key.sampler is not None:
+            wanted = key.sampler.wanted(len(faces))
+            faces = FaceCrops(faces.pixels[wanted], faces.times_s[wanted], len(faces))
+        self._put(job, Piece(key, faces))
         self._put(job, End(key))
 
     def _read_faces(self, job: ClipJob, keys: Sequence[InputKey], sessions: _Sessions) -> None:
@@ -189,13 +193,18 @@ class ClipReader:
     ) -> None:
         """Cut the crops of all `keys` in one pass; take each off `left` when its end is put."""
         cutters = []
+        sampled_from: dict[InputKey, int] = {}
         for key in keys:
             track = choose(geometry, key.who)
             if track is None or len(track) == 0:
                 left.remove(key)
                 self._put(job, End(key, Status.NO_FACE, f"no face was found in {geometry.n_frames} frames."))
-            else:
-                cutters.append((key, cutter(key.crop, track, geometry)))
+                continue
+            wanted = None
+            if key.sampler is not None and fps is None and geometry.distinct:
+                # How many frames a thinned clip has, only its decoder knows.
+                wanted, sampled_from[key] = key.sampler.wanted(len(track)), len(track)
+            cutters.append((key, cutter(key.crop, track, geometry, wanted)))
         if not cutters:
             return
         counts = dict.fromkeys((key for key, _ in cutters), 0)
@@ -203,7 +212,7 @@ class ClipReader:
             for (key, _), crops in zip(cutters, chunk, strict=True):
                 counts[key] += len(crops.times_s)
                 if len(crops.times_s):
-                    self._put(job, Piece(key, FaceCrops(crops.pixels, crops.times_s)))
+                    self._put(job, Piece(key, FaceCrops(crops.pixels, crops.times_s, sampled_from.get(key))))
         for key, count in counts.items():
             left.remove(key)
             if count:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from feature_extractors.base import PublishedShape
+from feature_extractors.face.image_model import ImageModel
+from feature_extractors.pretrained import Checkpoint, n_parameters, published_config, register_family
 
-from feature_extractors.base import FaceConfig, FaceCrops, Level, PublishedShape, Rows, WeightsConfig
-from feature_extractors.face.preprocessing import ImagePreprocessing
-from feature_extractors.pretrained import Checkpoint, Pretrained, n_parameters, published_config, register_family
-
-_PREPROCESSOR = "preprocessor_config.json"
-_CPU_BATCH = 16  # frames; larger batches leave the cache of a CPU
+if TYPE_CHECKING:
+    import torch
 
 
-@dataclass(frozen=True)
-class ClipConfig(WeightsConfig, FaceConfig):
-    """Options of `Clip`: those of faces and of weights."""
-
-
-class Clip(Pretrained[FaceCrops]):
+class Clip(ImageModel):
     """One projected image embedding per crop, not normalised to unit length."""
 
-    modality = "face"
-    Config = ClipConfig
-    chunk_rows = 256
-    batch_cost = 256.0
     model_types = ("clip", "clip_vision_model")
-    needed = ("config.json", _PREPROCESSOR)
-    checked = ("preprocessing",)
-    config: ClipConfig
 
     @classmethod
     def published_shape(cls, facts: Mapping[str, Any]) -> PublishedShape | None:
@@ -54,20 +39,6 @@ class Clip(Pretrained[FaceCrops]):
         """Width of the space shared with text."""
         return int(self.architecture.projection_dim)
 
-    @property
-    def padding_invariant(self) -> bool:
-        """Every crop is computed on its own."""
-        return True
-
-    def cost(self, length: int) -> float:
-        """One unit per crop."""
-        return float(length)
-
-    @cached_property
-    def preprocessing(self) -> ImagePreprocessing:
-        """What the checkpoint does to frames."""
-        return ImagePreprocessing.read(self.weights.read_json(_PREPROCESSOR), str(self.weights.folder / _PREPROCESSOR))
-
     @cached_property
     def image_architecture(self) -> Any:
         """Configuration of the image half."""
@@ -79,20 +50,10 @@ class Clip(Pretrained[FaceCrops]):
 
         return self.from_folder(CLIPVisionModelWithProjection, self.image_architecture)
 
-    def embed(self, batch: Sequence[FaceCrops], level: Level) -> list[Rows]:
-        """One row per crop, at the crop's time."""
-        import torch
-
-        frames = torch.cat([self.preprocessing(crops.pixels) for crops in batch])
-        step = int(self.batch_cost) if self.on_gpu else _CPU_BATCH
-        rows = []
-        for start in range(0, len(frames), step):
-            with self.computing():
-                part = self.preprocessing.normalise(frames[start : start + step].to(self.device))
-                rows.append(self.model(pixel_values=part).image_embeds.float().cpu().numpy())
-        values = np.concatenate(rows)
-        ends = np.cumsum([len(crops) for crops in batch])
-        return [Rows(v, c.times_s) for v, c in zip(np.split(values, ends[:-1]), batch, strict=True)]
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """The projected image embedding, ``(B, D)``."""
+        embedding: torch.Tensor = self.model(pixel_values=frames).image_embeds
+        return embedding
 
 
 def _image_half(whole: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from feature_extractors.facetrack.geometry import FaceTrack, Geometry
+from feature_extractors.facetrack.geometry import TIME_SLACK_S, FaceTrack, Geometry
 from mertools.errors import ExtractionError
 from mertools.registry import Registry
 
@@ -26,8 +26,6 @@ UNION_MARGIN = 0.2
 
 MIN_SCALE = 1e-3
 """Crop pixels per frame pixel, below which landmarks coincide rather than belong to a face."""
-
-_TIME_SLACK_S = 1e-6
 
 
 class Crops(NamedTuple):
@@ -65,7 +63,7 @@ class Cutter:
 
     def __call__(self, frames: Frames) -> Crops:
         """Cut one chunk; frames without the face give no crop."""
-        native = np.searchsorted(self.clip_times_s, frames.times_s + _TIME_SLACK_S, side="right") - 1
+        native = np.searchsorted(self.clip_times_s, frames.times_s + TIME_SLACK_S, side="right") - 1
         rows = np.where(native >= 0, self.row[np.maximum(native, 0)], -1)
         there = np.flatnonzero(rows >= 0)
         pixels = np.empty((len(there), self.size, self.size, 3), np.uint8)
@@ -96,13 +94,15 @@ class CropPolicy:
 CROP_POLICIES: Registry[CropPolicy] = Registry("crop policy", (), plural="crop policies", listed=False)
 
 
-def cutter(policy: str, track: FaceTrack, geometry: Geometry) -> Cutter:
+def cutter(policy: str, track: FaceTrack, geometry: Geometry, only: np.ndarray | None = None) -> Cutter:
     """What cuts the crops of one face.
 
     Args:
         policy: name of a policy in `CROP_POLICIES`.
         track: the face.
         geometry: of the clip that the face is from.
+        only: ``(K,)`` rows of `track` whose crops are wanted; None for all. It changes no crop: transforms depend on
+            the whole track.
 
     Raises:
         UnknownNameError: if there is no such policy.
@@ -116,7 +116,8 @@ def cutter(policy: str, track: FaceTrack, geometry: Geometry) -> Cutter:
             "Read them with read_openface_folder.",
         )
     row = np.full(geometry.n_frames, -1, np.int64)
-    row[track.frame] = np.arange(len(track))
+    rows = np.arange(len(track)) if only is None else only
+    row[track.frame[rows]] = rows
     return Cutter(chosen.size, geometry.times_s, row, chosen.transforms(track))
 
 

@@ -12,6 +12,9 @@ from mertools.errors import ExtractionError
 COLUMNS = 17
 """Columns of the stored form: frame, track, box (4), confidence, landmarks (10)."""
 
+TIME_SLACK_S = 1e-6
+"""Times that differ by less are those of one frame."""
+
 _NO_FACE = -1.0
 _HEADER = -2.0
 
@@ -82,6 +85,11 @@ class Geometry:
     def tracks(self) -> list[int]:
         """Identities of the clip, ascending."""
         return [int(track) for track in np.unique(self.track)]
+
+    @property
+    def distinct(self) -> bool:
+        """Whether every frame has a time of its own, so that each frame of the clip is found again by its time."""
+        return bool((np.diff(self.times_s) > TIME_SLACK_S).all())
 
     def face(self, track: int) -> FaceTrack:
         """The rows of one identity."""

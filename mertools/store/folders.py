@@ -23,7 +23,17 @@ _VARIANTS = {
     "language": re.compile(r"-lang(?P<value>eng)$"),
     "last_layers": re.compile(r"-(?P<value>4)$"),
 }
-_OURS = {
+_SUNLICAI = "sunlicai-"
+"""Before the name of a VideoMAE whose embeddings were made with ``sampling=two-windows``."""
+_HYPHENATED = {
+    "data2vec-vision-base-ft1k": "face/data2vec-vision-base",
+    "eva02_base_patch14_224": "face/eva02-base",
+    "videomae-base-VoxCeleb2-99": "face/videomae-base-voxceleb2",
+    "videomae-base-K400-mer2023-299": "face/videomae-base-k400-mer2023",
+    "data2vec-audio-base-960h": "audio/data2vec-audio-base",
+    "emotion2vec-finetune": "audio/emotion2vec-finetuned",
+}
+_UNDERSCORED = {
     "manet": "face/manet",
     "emonet": "face/emonet",
     "temonet": "face/emonet",
@@ -37,11 +47,7 @@ _OURS = {
     "IS13": "audio/compare",
     "eGeMAPS": "audio/egemaps",
 }
-_UNDERSCORED = frozenset(_OURS)
-_OURS |= {
-    "data2vec-audio-base-960h": "audio/data2vec-audio-base",
-    "emotion2vec-finetune": "audio/emotion2vec-finetuned",
-}
+_OURS = {**_UNDERSCORED, **_HYPHENATED}
 _MODALITIES = (
     ("audio", re.compile(r"hubert|wav2vec|wavlm|data2vec-audio|whisper|emotion2vec|audiomae", re.I)),
     ("face", re.compile(r"clip|dinov2|eva02|videomae|data2vec-vision|resnet|senet", re.I)),
@@ -108,6 +114,9 @@ def parse_folder(name: str, level: Level | None = None) -> FolderName:
         if found:
             variants[kind] = found["value"]
             model = model[: found.start()]
+    if model.startswith(_SUNLICAI):
+        variants["sampling"] = "two-windows"
+        model = model.removeprefix(_SUNLICAI)
     separator: Separator = "_" if match and match["separator"] == "_" else "-"
     return FolderName(stem, level or _LEVELS[match["end"] if match else ""], separator, model, variants)
 
@@ -127,5 +136,7 @@ def folder_of(space: Space, level: Level, separator: Separator | None = None) ->
         theirs = {ours: name for name, ours in _OURS.items() if name != "temonet"}
         name = space.extractor.split("/", 1)[-1].replace("/", "-")
         stem = theirs.get(space.extractor, name)
+        if settings.get("sampling") == "two-windows":
+            stem = _SUNLICAI + stem
         usual = "_" if stem in _UNDERSCORED else "-"
     return f"{stem}{separator or usual}{_ENDS[level]}"

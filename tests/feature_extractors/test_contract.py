@@ -91,7 +91,9 @@ def test_times_rise_within_the_clip_or_are_absent(extractor):
     if extractor.modality == "text":
         assert np.isnan(times).all()
     else:
-        assert (np.diff(times) > 0).all()
+        # a model that sees a fixed number of frames sees some of a short clip more than once
+        assert (np.diff(times) >= 0).all()
+        assert (np.diff(times) > 0).all() or extractor.fixed_rows
         assert times[0] >= 0
         assert times[-1] <= 2.0
 
@@ -133,7 +135,9 @@ def test_long_input(extractor):
     for level in levels(extractor):
         rows = extractor.embed([make_input(extractor.modality, length)], level)[0]
         assert np.isfinite(rows.values).all()
-        assert level == "utterance" or len(rows.values) > 100
+        if level == "frame":
+            n = len(rows.values)
+            assert n == extractor.fixed_rows if extractor.fixed_rows else n > 100
 
 
 def test_too_short_input_says_so(extractor):

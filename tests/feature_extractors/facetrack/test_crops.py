@@ -100,6 +100,19 @@ def test_frames_thinned_to_another_rate_meet_the_geometry_of_the_native_ones(chu
     np.testing.assert_array_equal(cutter("aligned-112", track, geometry_of(track, 10))(thin).pixels, native[::3])
 
 
+@pytest.mark.parametrize("policy", ["aligned-112", "square-union-224"])
+def test_cutting_some_crops_alone_changes_none_of_them(policy: str, chunk_of) -> None:
+    random = np.random.default_rng(2)
+    frames = random.integers(0, 255, (12, 240, 320, 3), np.uint8)
+    track = track_of(ARCFACE_112 + random.uniform(100, 200, (9, 1, 2)) - 56, [0, 1, 2, 3, 6, 7, 8, 9, 10])
+    whole = cutter(policy, track, geometry_of(track, 12))(chunk_of(frames))
+    only = np.array([1, 4, 8])
+    some = cutter(policy, track, geometry_of(track, 12), only)(chunk_of(frames))
+    for column in range(3):
+        np.testing.assert_array_equal(some[column], whole[column][only])
+    assert some.index.tolist() == [1, 6, 10]
+
+
 def test_the_union_square_is_constant_and_holds_every_box(chunk_of) -> None:
     frames = np.zeros((2, 240, 320, 3), np.uint8)
     boxes = np.array([[60, 50, 120, 130], [100, 70, 170, 140]], np.float32)

@@ -28,9 +28,12 @@ from mertools.store.folders import folder_of, parse_folder
         ("eGeMAPS_UTT", "audio/egemaps", "utterance", "_", {}),
         ("eGeMAPS_noise5_UTT", "audio/egemaps", "utterance", "_", {"noise": "5"}),
         ("IS09_FRA", "audio/is09", "frame", "_", {}),
-        ("eva02_base_patch14_224-UTT", "face/eva02_base_patch14_224", "utterance", "-", {}),
-        ("sunlicai-videomae-base-UTT", "face/sunlicai-videomae-base", "utterance", "-", {}),
-        ("videomae-base-K400-mer2023-299-UTT", "face/videomae-base-K400-mer2023-299", "utterance", "-", {}),
+        ("eva02_base_patch14_224-UTT", "face/eva02-base", "utterance", "-", {}),
+        ("data2vec-vision-base-ft1k-FRA", "face/data2vec-vision-base", "frame", "-", {}),
+        ("dinov2-giant-UTT", "face/dinov2-giant", "utterance", "-", {}),
+        ("sunlicai-videomae-base-UTT", "face/videomae-base", "utterance", "-", {"sampling": "two-windows"}),
+        ("videomae-base-K400-mer2023-299-UTT", "face/videomae-base-k400-mer2023", "utterance", "-", {}),
+        ("videomae-base-VoxCeleb2-99-FRA", "face/videomae-base-voxceleb2", "frame", "-", {}),
         ("clip-vit-large-patch14-FRA", "face/clip-vit-large-patch14", "frame", "-", {}),
         ("manet_UTT", "face/manet", "utterance", "_", {}),
         ("manet-UTT", "face/manet", "utterance", "-", {}),
@@ -62,24 +65,32 @@ def test_every_name_of_a_folder_is_understood_and_made_again(
 
 
 @pytest.mark.parametrize(
-    ("extractor", "folder"),
+    ("extractor", "settings", "folder"),
     [
-        ("face/manet", "manet_UTT"),
-        ("face/emonet", "emonet_UTT"),
-        ("face/resnet50-ferplus", "resnet50face_UTT"),
-        ("audio/egemaps", "eGeMAPS_UTT"),
-        ("audio/chinese-hubert-large", "chinese-hubert-large-UTT"),
-        ("audio/data2vec-audio-base", "data2vec-audio-base-960h-UTT"),
-        ("audio/emotion2vec-finetuned", "emotion2vec-finetune-UTT"),
-        ("audio/vggish", "vggish_UTT"),
-        ("audio/whisper-large-v2", "whisper-large-v2-UTT"),
-        ("text/ngram", "ngram-UTT"),
+        ("face/dinov2-large", {}, "dinov2-large-UTT"),
+        ("face/data2vec-vision-base", {}, "data2vec-vision-base-ft1k-UTT"),
+        ("face/videomae-large", {"sampling": "uniform"}, "videomae-large-UTT"),
+        ("face/videomae-large", {"sampling": "two-windows"}, "sunlicai-videomae-large-UTT"),
+        ("face/videomae-base-voxceleb2", {}, "videomae-base-VoxCeleb2-99-UTT"),
+        ("face/eva02-base", {}, "eva02_base_patch14_224-UTT"),
+        ("face/manet", {}, "manet_UTT"),
+        ("face/emonet", {}, "emonet_UTT"),
+        ("face/resnet50-ferplus", {}, "resnet50face_UTT"),
+        ("audio/egemaps", {}, "eGeMAPS_UTT"),
+        ("audio/chinese-hubert-large", {}, "chinese-hubert-large-UTT"),
+        ("text/ngram", {}, "ngram-UTT"),
+        ("audio/data2vec-audio-base", {}, "data2vec-audio-base-960h-UTT"),
+        ("audio/emotion2vec-finetuned", {}, "emotion2vec-finetune-UTT"),
+        ("audio/vggish", {}, "vggish_UTT"),
+        ("audio/whisper-large-v2", {}, "whisper-large-v2-UTT"),
     ],
 )
-def test_our_own_spaces_get_the_name_that_mertools_looks_for(extractor: str, folder: str) -> None:
+def test_our_own_spaces_get_the_name_that_mertools_looks_for(
+    extractor: str, settings: dict[str, str], folder: str
+) -> None:
     from mertools.store import Space
 
-    space = Space.of(SpaceSpec(extractor, "utterance", 3, 1, {}))
+    space = Space.of(SpaceSpec(extractor, "utterance", 3, 1, settings))
     assert folder_of(space, "utterance") == folder
     assert folder_of(space, "utterance", "_")[-4:] == "_UTT"
 
