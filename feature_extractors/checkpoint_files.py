@@ -19,12 +19,9 @@ if TYPE_CHECKING:
 
 _USUAL = ("model.safetensors", "pytorch_model.bin")
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt")
-_WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "net",
-)  # entries under which training scripts keep the parameters
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net")
+"""Entries under which training scripts keep the parameters."""
+_OPTIONS = "argparse.Namespace"  # in which training scripts keep what they were told; read as an empty placeholder
 _PREFIXES = ("module.", "model.")  # of networks saved inside a wrapper
 _COUNT = "num_batches_tracked"  # of training steps, in norms
 _NAMED = 5  # parameters that a message names
@@ -103,6 +100,49 @@ def find_checkpoint(name: str, release: Release, *, extractor: str, download: bo
     )
 
 
+def one_file(name: str, extractor: str) -> CheckpointFile | None:
+    """The weights if `name` is a file with parameters; None if it is something else (a folder, a hub id).
+
+    Raises:
+        ExtractionError: if it is a file of another kind, or is called like one with parameters and is not there.
+    """
+    path = Path(name).expanduser()
+    if not path.is_file():
+        if path.suffix in _ENDINGS and not path.exists():
+            raise ExtractionError(
+                "MER-E178",
+                f"{extractor}: the file '{name}' is not there. Looked for {path.absolute()}.",
+                f"Name the file or its folder: {extractor}:weights=FILE.",
+            )
+        return None
+    if path.suffix not in _ENDINGS:
+        raise ExtractionError(
+            "MER-E171",
+            f"{extractor}: the weights '{name}' are a file of an unknown kind.",
+            f"Expected a folder, or a file that ends in {', '.join(_ENDINGS)}.",
+        )
+    return _of(path, name)
+
+
+def read_states(weights: Weights, extractor: str) -> dict[str, torch.Tensor]:
+    """All parameters of a folder (its shards together) or a file; see `read_state`."""
+    states: dict[str, torch.Tensor] = {}
+    for file in weights.files:
+        if not file.endswith(".json"):
+            states |= read_state(weights.folder / file, extractor=extractor)
+    return states
+
+
+def without_prefixes(state: Mapping[str, torch.Tensor], prefixes: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Names without what wrappers put before them, however often, e.g. ``module.encoder.norm.bias``: ``norm.bias``."""
+    stripped = {}
+    for name, value in state.items():
+        while prefix := next((p for p in prefixes if name.startswith(p)), ""):
+            name = name.removeprefix(prefix)
+        stripped[name] = value
+    return stripped
+
+
 def read_state(path: Path, *, extractor: str, records: Sequence[str] = ()) -> dict[str, torch.Tensor]:
     """Read the parameters of a checkpoint on the CPU; code that the file asks for is never run.
 
@@ -118,7 +158,8 @@ def read_state(path: Path, *, extractor: str, records: Sequence[str] = ()) -> di
     Raises:
         ExtractionError: if the file cannot be read, needs code, or holds no parameters.
     """
-    content = _read_safetensors(path, extractor) if path.suffix == ".safetensors" else _read(path, extractor, records)
+    kept = (_OPTIONS, *records)
+    content = _read_safetensors(path, extractor) if path.suffix == ".safetensors" else _read(path, extractor, kept)
     while isinstance(content, Mapping):
         inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
         if inner is None:
@@ -157,8 +198,9 @@ def load_state(
     Raises:
         ExtractionError: naming the parameters that are missing, unknown or of another shape.
     """
-    state = {key: value for key, value in state.items() if not key.startswith(tuple(unused) or ("\0",))}
     wanted = network.state_dict()
+    passed = tuple(unused) or ("\0",)
+    state = {key: value for key, value in state.items() if key in wanted or not key.startswith(passed)}
     lacks = [key for key in wanted if key not in state and not key.endswith(_COUNT)]
     unknown = [key for key in state if key not in wanted and not key.endswith(_COUNT)]
     misfits = [

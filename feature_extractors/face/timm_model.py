@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feature_extractors.base import PublishedShape
+from feature_extractors.checkpoint_files import load_state, one_file, read_states, without_prefixes
 from feature_extractors.face.image_model import ImageModel, ImageModelConfig
 from feature_extractors.face.preprocessing import ImagePreprocessing
 from feature_extractors.pretrained import Checkpoint, n_parameters, register_family
-from feature_extractors.state_files import find_file, load_state, read_states, without_prefixes
 from feature_extractors.weights import Weights, find_weights
 from mertools.errors import ExtractionError, did_you_mean
 
@@ -84,7 +84,7 @@ class TimmModel(ImageModel):
     @cached_property
     def weights(self) -> Weights:
         """A folder or a file."""
-        return find_file(self.config.weights, self.name) or find_weights(
+        return one_file(self.config.weights, self.name) or find_weights(
             self.config.weights, extractor=self.name, needed=("config.json",), download=self.config.download
         )
 
@@ -175,7 +175,8 @@ class TimmModel(ImageModel):
             # files in the layout of a model's first authors; of what is none, `load_state` says what does not fit
             with suppress(KeyError, IndexError, RuntimeError, ValueError, AttributeError, NotImplementedError):
                 state = convert(state, model)
-        load_state(model, state, self.weights.folder / self.weights.files[0], self.name, unused=heads)
+        path = self.weights.folder / self.weights.files[0]
+        load_state(model, state, path=path, extractor=self.name, unused=heads)
         return model
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:

@@ -18,12 +18,12 @@ import numpy as np
 
 from feature_extractors import EXTRACTORS
 from feature_extractors.base import FaceCrops, Level, PublishedShape, Rows
+from feature_extractors.checkpoint_files import load_state, one_file, read_states, without_prefixes
 from feature_extractors.face.image_model import ImageModelConfig
 from feature_extractors.face.preprocessing import ImagePreprocessing
 from feature_extractors.face.video_model import VideoModel
 from feature_extractors.pretrained import n_parameters
 from feature_extractors.sampling import FrameSampler, TwoWindows
-from feature_extractors.state_files import find_file, load_state, read_states, without_prefixes
 from feature_extractors.weights import Weights, find_weights
 from mertools.errors import ExtractionError
 
@@ -113,7 +113,7 @@ class VideoMaeWindows(VideoModel):
                 f"Fetch {expected} from {self.facts['url']} and name it: {self.name}:weights=FILE.",
             )
         inside = Path(name).expanduser() / expected
-        return find_file(str(inside) if expected and inside.is_file() else name, self.name) or find_weights(
+        return one_file(str(inside) if expected and inside.is_file() else name, self.name) or find_weights(
             name, extractor=self.name, needed=(), optional=self.optional, download=self.config.download
         )
 
@@ -174,7 +174,8 @@ class VideoMaeWindows(VideoModel):
 
         state = self._state()
         model = VideoMaeEncoder(self._shape(state))
-        load_state(model, state, self.weights.folder / self.weights.files[0], self.name, unused=_UNUSED)
+        path = self.weights.folder / self.weights.files[0]
+        load_state(model, state, path=path, extractor=self.name, unused=_UNUSED)
         return model
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:

@@ -131,10 +131,10 @@ def change(folder, **entries):
 
 def test_parameters_of_another_size_are_named(copy):
     change(copy, model_args={**SIZES, "depth": 4})
-    with pytest.raises(ExtractionError, match=r"MER-E172.*lacks blocks\.3\."):
+    with pytest.raises(ExtractionError, match=r"MER-E195.*lacks blocks\.3\."):
         loaded(copy)
     change(copy, model_args={**SIZES, "depth": 2})
-    with pytest.raises(ExtractionError, match=r"MER-E172.*no use for blocks\.2\."):
+    with pytest.raises(ExtractionError, match=r"MER-E195.*has unknown blocks\.2\."):
         loaded(copy)
 
 
@@ -143,7 +143,7 @@ def test_a_file_of_another_model_is_refused_by_name(tmp_path):
 
     torch.save({"conv1.weight": torch.zeros(3), "pos_embed": torch.zeros(2)}, tmp_path / "other.pth")
     for model in ("vit_tiny_patch16_224", "resnet10t", "swin_tiny_patch4_window7_224", "eva02_tiny_patch14_224"):
-        with pytest.raises(ExtractionError, match=r"MER-E172.*other\.pth.*lacks "):
+        with pytest.raises(ExtractionError, match=r"MER-E195.*other\.pth.*lacks "):
             loaded(tmp_path / "other.pth", model=model)
 
 

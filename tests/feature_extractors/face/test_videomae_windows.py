@@ -197,10 +197,10 @@ def test_missing_and_unknown_parameters_are_named(tmp_path):
         return {**state, "encoder.pos_embed": state["encoder.norm.bias"]}
 
     path = authors_file(tmp_path / "checkpoint-99.pth", change)
-    with pytest.raises(ExtractionError, match="MER-E172") as error:
+    with pytest.raises(ExtractionError, match="MER-E195") as error:
         loaded(path, size="32")
     assert "lacks blocks.1.attn.q_bias" in error.value.message
-    assert "no use for pos_embed" in error.value.message
+    assert "has unknown pos_embed" in error.value.message
 
 
 def test_a_file_of_another_model_is_refused(tmp_path):
