@@ -147,7 +147,7 @@ def read_tokenizer(weights: Weights, model_type: str, extractor: str) -> Tokeniz
         ExtractionError: if it cannot be read.
     """
     there = {name for name in TOKENIZER_FILES if (weights.folder / name).is_file()}
-    if model_type in _OF_OWN and "tokenizer.model" in there:
+    if model_type in _OF_OWN and "tokenizer.model" in there and "tokenizer.json" not in there:
         return _OF_OWN[model_type](weights, extractor)
     from transformers import AutoTokenizer, BertTokenizer
 
@@ -184,14 +184,17 @@ def _unreadable(path: Path, extractor: str, error: Exception) -> ExtractionError
     )
 
 
-def _baichuan(weights: Weights, extractor: str) -> Tokenizer:
-    """Baichuan's: tokenizer_config.json says whether a text begins and ends with a mark; without it, it begins."""
+def _marked(weights: Weights, extractor: str) -> Tokenizer:
+    """LLaMA's and Baichuan's: tokenizer_config.json says whether a text begins and ends with a mark.
+
+    Where it does not say, a text begins with one; transformers 5 leaves it out, and published embeddings have seen it.
+    """
     says = weights.read_json("tokenizer_config.json") if "tokenizer_config.json" in weights.others else {}
     return SentencePieceTokenizer(
         weights.folder / "tokenizer.model",
         extractor,
-        front=["<bos>"] if says.get("add_bos_token", True) else [],
-        back=["<eos>"] if says.get("add_eos_token", False) else [],
+        front=["<bos>"] if says.get("add_bos_token") is not False else [],
+        back=["<eos>"] if says.get("add_eos_token") else [],
     )
 
 
@@ -205,7 +208,7 @@ def _chatglm(weights: Weights, extractor: str) -> Tokenizer:
     )
 
 
-_OF_OWN = {"baichuan": _baichuan, "chatglm": _chatglm}
+_OF_OWN = {"llama": _marked, "mistral": _marked, "baichuan": _marked, "chatglm": _chatglm}
 
 
 def _well_formed(text: str) -> str:
