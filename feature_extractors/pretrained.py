@@ -174,12 +174,13 @@ class Pretrained(Extractor[I], Generic[I]):
     def build(self) -> torch.nn.Module:
         """The model with its parameters, float32, on the CPU (see `from_folder`)."""
 
-    def from_folder(self, cls: Any, architecture: Any = None) -> Any:
+    def from_folder(self, cls: Any, architecture: Any = None, **options: Any) -> Any:
         """Read a transformers class from the folder; every parameter must be there, but for `unused`.
 
         Args:
             cls: the class.
             architecture: its configuration where it is not that of the folder.
+            **options: further ones of its ``from_pretrained``, e.g. ``dtype``, which is float32 unless given.
 
         Raises:
             ExtractionError: if a file cannot be read or parameters are missing.
@@ -187,16 +188,16 @@ class Pretrained(Extractor[I], Generic[I]):
         import torch
 
         try:
-            with _quiet():
+            with quiet_transformers():
                 model, report = cls.from_pretrained(
                     self.weights.folder,
                     config=architecture or self.architecture,
-                    dtype=torch.float32,
                     local_files_only=True,
                     trust_remote_code=False,
                     use_safetensors=self.weights.safetensors,
                     weights_only=True,
                     output_loading_info=True,
+                    **{"dtype": torch.float32, **options},
                 )
         except (OSError, RuntimeError, ValueError, KeyError, _safetensors_error(), _unpickling_error()) as error:
             reason = " ".join(str(error).split())[:300]
@@ -296,7 +297,7 @@ def _unpickling_error() -> type[Exception]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Without transformers' progress bars and reports: what matters is checked and raised."""
     from transformers.utils import logging
 

@@ -158,9 +158,23 @@ def _parameter_files(folder: Path) -> tuple[str, ...]:
         if (folder / single).is_file():
             return (single,)
         if (folder / index).is_file():
-            shards = json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()
-            return (*sorted(set(shards)), index)
+            return (*_shards(folder / index), index)
     return ()
+
+
+def _shards(index: Path) -> list[str]:
+    """Files that an index names; they lie beside it.
+
+    Raises:
+        ExtractionError: if it is damaged, or names a file elsewhere.
+    """
+    try:
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        shards = []
+    if not shards or not all(isinstance(name, str) and Path(name).name == name for name in shards):
+        raise ExtractionError("MER-E214", f"{index} is no index of files that lie beside it.", "Fetch the file again.")
+    return shards
 
 
 def _is_hub_id(name: str) -> bool:

@@ -1,229 +1,310 @@
-"""Text encoders of the BERT family: sum of the last four hidden layers, one row per token, special tokens left out.
+"""Text encoders: sum of the last four hidden layers, one row per token, special tokens left out.
 
-Special tokens are known from the tokenizer's mask, so any language works. A text longer than the model can see is read
-in overlapping windows; each token's row comes from the window in which it stands further from an edge.
+The BERT family with what grew from it, DeBERTa, XLNet (special tokens at the end, filling in front, positions relative
+and so without a limit of their own) and the encoder half of T5, which the reference lists but cannot run. Special
+tokens are known from the tokenizer's mask, so any language works.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from feature_extractors.base import Level, PublishedShape, Rows, TextConfig, TooShortError, WeightsConfig
-from feature_extractors.batching import pad_rows, plan_batches
-from feature_extractors.hidden_states import parse_layers, sum_of_layers
-from feature_extractors.pretrained import Checkpoint, Pretrained, n_parameters, published_config, register_family
-from mertools.errors import ExtractionError
-
-_CPU_BATCH = 1024  # tokens of a forward pass
-_GPU_BATCH = 32_768
-_SPECIAL = 2  # tokens that encoders add to a text, at most
+from feature_extractors.pretrained import Checkpoint, register_family
+from feature_extractors.text.token_model import TokenModel, TokenModelConfig
 
 
-@dataclass(frozen=True)
-class TextEncoderConfig(WeightsConfig, TextConfig):
-    """Options of `TextEncoder`.
-
-    Attributes:
-        layers: ``last4``, the sum of the last four hidden layers; ``last``, ``lastN``; or one layer's number.
-        overlap: tokens that two windows share where a text is longer than the model can see; None for a quarter.
-    """
-
-    layers: str = "last4"
-    overlap: int | None = None
-
-
-@dataclass(frozen=True)
-class _Window:
-    """Tokens of one text that the model sees at once.
-
-    Attributes:
-        text: place of the text in the batch.
-        inputs: what the tokenizer gives for the model, ``(N,)`` each.
-        kept: places of the tokens whose rows are kept.
-    """
-
-    text: int
-    inputs: dict[str, np.ndarray]
-    kept: np.ndarray
-
-
-class TextEncoder(Pretrained[str]):
+class TextEncoder(TokenModel):
     """One row per token of a text; rows have no time."""
 
-    modality = "text"
-    Config = TextEncoderConfig
-    batch_cost = 16_384.0
-    model_types = ("bert", "roberta", "xlm-roberta", "electra", "albert", "distilbert")
-    needed = ("config.json", "vocab.txt|tokenizer.json|vocab.json|sentencepiece.bpe.model|spiece.model")
-    optional = (
-        *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-        *("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model"),
+    Config = TokenModelConfig
+    model_types = (
+        *("bert", "roberta", "xlm-roberta", "electra", "albert", "distilbert", "mpnet", "deberta", "deberta-v2"),
+        *("xlnet", "t5", "mt5"),
     )
-    unused = ("pooler.dense.weight", "pooler.dense.bias", "pooler.weight", "pooler.bias")
-    checked = ("layers", "overlap")
-    config: TextEncoderConfig
+    padded_left = ("xlnet",)
+    # heads of tasks, and what stands in for masked words in pre-training
+    unused = ("pooler.dense.weight", "pooler.dense.bias", "pooler.weight", "pooler.bias", "mask_emb")
+
+    @property
+    def exact(self) -> tuple[str, ...]:  # type: ignore[override]
+        """DeBERTa's attention: it masks 16-bit scores with the smallest number of its 32-bit queries, which is none."""
+        if self.architecture.model_type != "deberta":
+            return ()
+        return tuple(f"encoder.layer.{i}.attention.self" for i in range(self.architecture.num_hidden_layers))
 
     @classmethod
-    def published_shape(cls, facts: Mapping[str, Any]) -> PublishedShape | None:
-        """Nine tokens through the encoder; see `Extractor.published_shape`."""
-        if not facts["architecture"]:
-            return None
-        import torch
-        from transformers import AutoModel
+    def network(cls, architecture: Any) -> Any:
+        """The encoder alone where a model also has a decoder."""
+        import transformers
 
-        with torch.device("meta"):
-            model = AutoModel.from_config(published_config(facts)).eval()
-            output = model(torch.zeros(1, 9, dtype=torch.long), output_hidden_states=True)
-        rows, dim = output.last_hidden_state.shape[1:]
-        return PublishedShape(dim, rows, 9, len(output.hidden_states) - 1, n_parameters(model))
-
-    @property
-    def dim(self) -> int:
-        """Width of the hidden layers."""
-        return int(self.architecture.hidden_size)
-
-    @property
-    def padding_invariant(self) -> bool:
-        """Padding is masked and comes last."""
-        return True
-
-    def cost(self, length: int) -> float:
-        """Characters, an upper bound of the tokens."""
-        return float(length)
-
-    @cached_property
-    def layers(self) -> tuple[int, ...]:
-        """Hidden layers that are summed, counted from the end."""
-        return parse_layers(self.config.layers, self.architecture.num_hidden_layers, self.name)
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        """The checkpoint's tokenizer, padding to the right."""
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(
-            self.weights.folder, local_files_only=True, trust_remote_code=False, padding_side="right"
-        )
-
-    @cached_property
-    def window(self) -> int:
-        """Tokens that the model can see at once, special ones included."""
-        positions = int(self.architecture.max_position_embeddings)
-        if self.architecture.model_type in ("roberta", "xlm-roberta"):
-            positions -= int(self.architecture.pad_token_id) + 1  # they count from behind the padding's place
-        return min(positions, int(min(self.tokenizer.model_max_length, 1 << 30)))
-
-    @cached_property
-    def overlap(self) -> int:
-        """Tokens that two windows share.
-
-        Raises:
-            ExtractionError: if it leaves no room to move.
-        """
-        overlap = self.window // 4 if self.config.overlap is None else self.config.overlap
-        if not 0 <= overlap < self.window - _SPECIAL:
-            raise ExtractionError(
-                "MER-E101",
-                f"{self.name}: overlap={overlap} leaves no room in a window of {self.window} tokens.",
-                f"Expected 0 to {self.window - _SPECIAL - 1}.",
-            )
-        return overlap
-
-    def build(self) -> Any:
-        """The encoder."""
-        from transformers import AutoModel
-
-        return self.from_folder(AutoModel)
-
-    def embed(self, batch: Sequence[str], level: Level) -> list[Rows]:
-        """One row per token."""
-        import torch
-
-        windows = [window for place, text in enumerate(batch) for window in self._windows(place, text)]
-        values: list[np.ndarray] = [np.empty(0)] * len(windows)
-        budget = _GPU_BATCH if self.on_gpu else _CPU_BATCH
-        for group in plan_batches([len(w.inputs["input_ids"]) for w in windows], budget, equal=False):
-            inputs = self._padded([windows[i] for i in group])
-            with self.computing():
-                output = self.model(
-                    **{name: torch.from_numpy(value).to(self.device) for name, value in inputs.items()},
-                    output_hidden_states=True,
-                )
-                hidden = sum_of_layers(output, self.layers).cpu().numpy()  # (B, N, D)
-            for row, i in enumerate(group):
-                values[i] = hidden[row, windows[i].kept]
-        parts = list(zip(windows, values, strict=True))
-        return [_joined([rows for window, rows in parts if window.text == text]) for text in range(len(batch))]
-
-    def _padded(self, windows: Sequence[_Window]) -> dict[str, np.ndarray]:
-        fill = {"input_ids": self.tokenizer.pad_token_id or 0}
-        names = windows[0].inputs
-        return {name: pad_rows([w.inputs[name] for w in windows], fill.get(name, 0))[0] for name in names}
-
-    def _windows(self, place: int, text: str) -> list[_Window]:
-        """Overlapping windows of a text; each token is kept in exactly one."""
-        encoded = self.tokenizer(
-            text,
-            truncation=True,
-            max_length=self.window,
-            stride=self.overlap,
-            return_overflowing_tokens=True,
-            return_special_tokens_mask=True,
-            return_attention_mask=True,
-        )
-        n = len(encoded["input_ids"])
-        names = [name for name in self.tokenizer.model_input_names if name in encoded]
-        windows = []
-        for i in range(n):
-            own = np.flatnonzero(np.asarray(encoded["special_tokens_mask"][i]) == 0)
-            # of the tokens that two windows share, the earlier keeps the first half
-            first = self.overlap // 2 if i > 0 else 0
-            last = self.overlap - self.overlap // 2 if i < n - 1 else 0
-            inputs = {name: np.asarray(encoded[name][i], np.int64) for name in names}
-            windows.append(_Window(place, inputs, own[first : len(own) - last]))
-        if not sum(len(window.kept) for window in windows):
-            raise TooShortError("the text has no token")
-        return windows
+        halves = {"t5": "T5EncoderModel", "mt5": "MT5EncoderModel"}
+        return getattr(transformers, halves.get(architecture.model_type, "AutoModel"))
 
 
-def _joined(parts: Sequence[np.ndarray]) -> Rows:
-    values = np.concatenate(parts)
-    return Rows(values, np.full(len(values), np.nan))
+_CHINESE_WORDS = 21_128
+_WIKIPEDIA = "Chinese Wikipedia"
+_EXTENDED = "Chinese Wikipedia, encyclopedia, news and questions, 5.4 billion words"
+_180G = "Chinese texts, 180 GB"
+_BOOKS = "BooksCorpus and English Wikipedia"
+_WEB = "BooksCorpus, English Wikipedia, news and web texts, 160 GB"
+_GERMAN = "German Wikipedia, legal texts and news"
+_APACHE = "Apache-2.0"
+_UNSTATED = "not stated by the publisher"
+
+_SIZES = {
+    "hidden_size": "hidden_size",
+    "num_hidden_layers": "num_hidden_layers",
+    "num_attention_heads": "num_attention_heads",
+    "intermediate_size": "intermediate_size",
+}
+_XLNET = {"hidden_size": "d_model", "num_hidden_layers": "n_layer", "num_attention_heads": "n_head"}
+_T5 = {"hidden_size": "d_model", "num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"}
+_NAMES: Mapping[str, Mapping[str, str]] = {
+    "xlnet": {**_XLNET, "intermediate_size": "d_inner"},
+    "t5": {**_T5, "intermediate_size": "d_ff"},
+}
+_TINY, _SMALL, _BASE, _LARGE = (312, 4, 12, 1248), (384, 6, 12, 1536), (768, 12, 12, 3072), (1024, 24, 16, 4096)
+_ELECTRA_SMALL = (256, 12, 4, 1024)
+_ENGLISH_ROBERTA = {"vocab_size": 50_265, "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1}
+_DEBERTA = {
+    "relative_attention": True,
+    "position_biased_input": False,
+    "pos_att_type": ["p2c", "c2p"],
+    "type_vocab_size": 0,
+    "layer_norm_eps": 1e-7,
+}
+_DEBERTA_2 = {
+    **_DEBERTA,
+    "vocab_size": 128_100,
+    "conv_kernel_size": 3,
+    "conv_act": "gelu",
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "position_buckets": 256,
+}
 
 
-def _checkpoint(hub_id: str, dim: int, trained_on: str, summary: str) -> Checkpoint:
-    """The name users type is the last part of the hub id."""
-    large = dim == 1024
-    sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+def _checkpoint(
+    hub_id: str,
+    kind: str,
+    size: tuple[int, int, int, int],
+    trained_on: str,
+    summary: str,
+    *,
+    name: str = "",
+    licence: str = _APACHE,
+    **architecture: Any,
+) -> Checkpoint:
+    """A published encoder; its name is the last part of the hub id unless the field knows it by another."""
+    names = _NAMES.get(kind, _SIZES)
     return Checkpoint(
-        f"text/{hub_id.split('/')[1]}",
+        f"text/{name or hub_id.split('/')[1]}",
         hub_id,
-        dim,
-        "Apache-2.0",
+        size[0],
+        licence,
         (trained_on,),
         summary=summary,
-        n_layers=24 if large else 12,
-        architecture={"model_type": "bert", "vocab_size": 21_128, **(sizes if large else {})},
+        n_layers=size[1],
+        architecture={"model_type": kind, **dict(zip(map(names.get, _SIZES), size, strict=True)), **architecture},
     )
 
 
-_WIKIPEDIA = "Chinese Wikipedia"
-_EXTENDED = "Chinese Wikipedia, encyclopedia, news and questions, 5.4 billion words"
+def _chinese(hub_id: str, size: tuple[int, int, int, int], trained_on: str, summary: str, **more: Any) -> Checkpoint:
+    """A Chinese model of the type BERT, with BERT's words."""
+    return _checkpoint(hub_id, "bert", size, trained_on, summary, **{"vocab_size": _CHINESE_WORDS, **more})
 
-register_family(
-    TextEncoder,
-    "text/encoder",
-    "text encoder of the BERT family",
-    [
-        _checkpoint("google-bert/bert-base-chinese", 768, _WIKIPEDIA, "BERT base, Chinese"),
-        _checkpoint("hfl/chinese-roberta-wwm-ext", 768, _EXTENDED, "RoBERTa base, Chinese, whole words masked"),
-        _checkpoint("hfl/chinese-roberta-wwm-ext-large", 1024, _EXTENDED, "RoBERTa large, Chinese, whole words masked"),
-        _checkpoint("hfl/chinese-macbert-base", 768, _EXTENDED, "MacBERT base, Chinese"),
-        _checkpoint("hfl/chinese-macbert-large", 1024, _EXTENDED, "MacBERT large, Chinese"),
-    ],
-)
+
+def _electra(size: str, shape: tuple[int, int, int, int], width: int) -> Checkpoint:
+    return _checkpoint(
+        f"hfl/chinese-electra-180g-{size}-discriminator",
+        "electra",
+        shape,
+        _180G,
+        f"ELECTRA {size}, Chinese",
+        name=f"chinese-electra-180g-{size}",
+        vocab_size=_CHINESE_WORDS,
+        embedding_size=width,
+    )
+
+
+_CHINESE = [
+    _chinese("google-bert/bert-base-chinese", _BASE, _WIKIPEDIA, "BERT base, Chinese"),
+    _chinese("hfl/chinese-roberta-wwm-ext", _BASE, _EXTENDED, "RoBERTa base, Chinese, whole words masked"),
+    _chinese("hfl/chinese-roberta-wwm-ext-large", _LARGE, _EXTENDED, "RoBERTa large, Chinese, whole words masked"),
+    _chinese("hfl/chinese-macbert-base", _BASE, _EXTENDED, "MacBERT base, Chinese"),
+    _chinese("hfl/chinese-macbert-large", _LARGE, _EXTENDED, "MacBERT large, Chinese"),
+    _chinese("hfl/chinese-pert-base", _BASE, _EXTENDED, "PERT base, Chinese", licence="CC-BY-NC-SA-4.0"),
+    _chinese("hfl/chinese-pert-large", _LARGE, _EXTENDED, "PERT large, Chinese", licence="CC-BY-NC-SA-4.0"),
+    _chinese("hfl/chinese-lert-small", _ELECTRA_SMALL, _EXTENDED, "LERT small, Chinese"),
+    _chinese("hfl/chinese-lert-base", _BASE, _EXTENDED, "LERT base, Chinese"),
+    _chinese("hfl/chinese-lert-large", _LARGE, _EXTENDED, "LERT large, Chinese"),
+    _electra("small", _ELECTRA_SMALL, 128),
+    _electra("base", _BASE, 768),
+    _electra("large", _LARGE, 1024),
+    _checkpoint("hfl/chinese-xlnet-base", "xlnet", _BASE, _EXTENDED, "XLNet base, Chinese", vocab_size=32_000),
+    _checkpoint(
+        "WENGSYX/Deberta-Chinese-Large",
+        "deberta",
+        _LARGE,
+        "Chinese texts",
+        "DeBERTa large, Chinese, with BERT's words",
+        name="deberta-chinese-large",
+        licence=_UNSTATED,
+        vocab_size=_CHINESE_WORDS,
+        **_DEBERTA,
+    ),
+    _chinese(
+        "IDEA-CCNL/Taiyi-CLIP-Roberta-102M-Chinese",
+        _BASE,
+        "pictures with Chinese captions, 123 million pairs",
+        "text half of the Chinese CLIP Taiyi",
+        name="taiyi-clip-roberta-chinese",
+    ),
+    *(
+        _checkpoint(
+            f"clue/albert_chinese_{size}",
+            "albert",
+            shape,
+            "CLUE corpus, 100 GB of Chinese texts",
+            f"ALBERT {size}, Chinese, with BERT's words",
+            licence=_UNSTATED,
+            vocab_size=_CHINESE_WORDS,
+            embedding_size=128,
+        )
+        for size, shape in (("tiny", _TINY), ("small", _SMALL))
+    ),
+    _chinese(
+        "WangZeJun/simbert-base-chinese",
+        _BASE,
+        "Chinese questions that mean the same, 22 million pairs",
+        "SimBERT base, Chinese",
+        licence=_UNSTATED,
+        vocab_size=13_685,
+    ),
+]
+_MULTILINGUAL = [
+    _checkpoint(
+        "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
+        "xlm-roberta",
+        _BASE,
+        "sentences that mean the same, over 50 languages (pairs)",
+        "Sentence-BERT, over 50 languages; its token states, without its pooling",
+        vocab_size=250_002,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        pad_token_id=1,
+    )
+]
+_ENGLISH = [
+    *(
+        _checkpoint(
+            f"google-bert/bert-{size}-{case}",
+            "bert",
+            shape,
+            _BOOKS,
+            f"BERT {size}, English, {case}",
+            vocab_size=28_996 if case == "cased" else 30_522,
+        )
+        for size, shape in (("base", _BASE), ("large", _LARGE))
+        for case in ("cased", "uncased")
+    ),
+    *(
+        _checkpoint(
+            f"albert/albert-{size}-v2",
+            "albert",
+            shape,
+            _BOOKS,
+            f"ALBERT {size}, English",
+            vocab_size=30_000,
+            embedding_size=128,
+        )
+        for size, shape in (("base", _BASE), ("large", _LARGE), ("xxlarge", (4096, 12, 64, 16_384)))
+    ),
+    *(
+        _checkpoint(
+            f"FacebookAI/roberta-{size}",
+            "roberta",
+            shape,
+            _WEB,
+            f"RoBERTa {size}, English",
+            licence="MIT",
+            **_ENGLISH_ROBERTA,
+        )
+        for size, shape in (("base", _BASE), ("large", _LARGE))
+    ),
+    *(
+        _checkpoint(
+            f"google/electra-{size}-discriminator",
+            "electra",
+            shape,
+            _BOOKS if size == "base" else _WEB,
+            f"ELECTRA {size}, English",
+            vocab_size=30_522,
+            embedding_size=shape[0],
+        )
+        for size, shape in (("base", _BASE), ("large", _LARGE))
+    ),
+    *(
+        _checkpoint(
+            f"xlnet/xlnet-{size}-cased",
+            "xlnet",
+            shape,
+            _WEB,
+            f"XLNet {size}, English",
+            licence="MIT",
+            vocab_size=32_000,
+        )
+        for size, shape in (("base", _BASE), ("large", _LARGE))
+    ),
+    *(
+        _checkpoint(
+            f"google-t5/t5-{size}",
+            "t5",
+            shape,
+            "C4 and tasks of GLUE, SuperGLUE (SST-2 with labels of sentiment) and others",
+            f"encoder of T5 {size}, English",
+            vocab_size=32_128,
+            d_kv=64,
+        )
+        for size, shape in (("base", (768, 12, 12, 3072)), ("large", _LARGE))
+    ),
+    *(
+        _checkpoint(
+            f"microsoft/deberta-{size}",
+            "deberta",
+            shape,
+            _BOOKS,
+            f"DeBERTa {size}, English",
+            licence="MIT",
+            vocab_size=50_265,
+            **_DEBERTA,
+        )
+        for size, shape in (("base", _BASE), ("large", _LARGE))
+    ),
+    *(
+        _checkpoint(
+            f"microsoft/deberta-v2-{size}",
+            "deberta-v2",
+            (1536, n_layers, 24, 6144),
+            _WEB,
+            f"DeBERTa 2 {size}, English",
+            licence="MIT",
+            **_DEBERTA_2,
+        )
+        for size, n_layers in (("xlarge", 24), ("xxlarge", 48))
+    ),
+]
+_OTHERS = [
+    _checkpoint(
+        "google-bert/bert-base-german-cased",
+        "bert",
+        _BASE,
+        _GERMAN,
+        "BERT base, German, cased",
+        licence="MIT",
+        vocab_size=30_000,
+    )
+]
+
+register_family(TextEncoder, "text/encoder", "text encoder", [*_CHINESE, *_MULTILINGUAL, *_ENGLISH, *_OTHERS])

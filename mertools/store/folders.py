@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mertools.errors import StoreError
 from mertools.store.records import Level, Space
@@ -47,13 +48,26 @@ _UNDERSCORED = {
     "IS13": "audio/compare",
     "eGeMAPS": "audio/egemaps",
 }
+_SPELT = {  # models that MERTools spells with capitals, or whose modality the name hides
+    "taiyi-clip-roberta-chinese": "text/taiyi-clip-roberta-chinese",
+    "Baichuan-7B": "text/baichuan-7b",
+    "Baichuan-13B-Base": "text/baichuan-13b-base",
+    "Baichuan2-7B-Base": "text/baichuan2-7b-base",
+    "Baichuan2-13B-Base": "text/baichuan2-13b-base",
+    "Llama-2-13b-hf": "text/llama-2-13b-hf",
+}
 _OURS = {**_UNDERSCORED, **_HYPHENATED}
+_ENGLISH = re.compile(r"(.+[_-])?en(g|glish)?")
+"""Columns that hold an English transcript."""
 _MODALITIES = (
     ("audio", re.compile(r"hubert|wav2vec|wavlm|data2vec-audio|whisper|emotion2vec|audiomae", re.I)),
     ("face", re.compile(r"clip|dinov2|eva02|videomae|data2vec-vision|resnet|senet", re.I)),
     (
         "text",
-        re.compile(r"bert|electra|bloom|baichuan|llama|chatglm|moss|falcon|pert|vicuna|qwen|deberta|xlnet|opt-", re.I),
+        re.compile(
+            r"bert|electra|bloom|baichuan|llama|chatglm|moss|falcon|pert|lert|vicuna|qwen|deberta|xlnet|opt-|gpt|stablelm|alpaca|mpnet|^t5-",
+            re.I,
+        ),
     ),
 )
 
@@ -79,8 +93,8 @@ class FolderName:
     @property
     def extractor(self) -> str:
         """Our name of the model; ``imported/MODEL`` where the modality cannot be told from the name."""
-        if self.model in _OURS:
-            return _OURS[self.model]
+        if self.model in _OURS or self.model in _SPELT:
+            return (_OURS | _SPELT)[self.model]
         modality = next((name for name, pattern in _MODALITIES if pattern.search(self.model)), "imported")
         return f"{modality}/{self.model}"
 
@@ -133,10 +147,22 @@ def folder_of(space: Space, level: Level, separator: Separator | None = None) ->
     if settings.get("origin") == ORIGIN:
         stem, usual = str(settings["folder"]), str(space.spec.facts.get("separator", "-"))
     else:
-        theirs = {ours: name for name, ours in _OURS.items() if name != "temonet"}
+        theirs = {ours: name for name, ours in (_OURS | _SPELT).items() if name != "temonet"}
         name = space.extractor.split("/", 1)[-1].replace("/", "-")
         stem = theirs.get(space.extractor, name)
         if settings.get("sampling") == "two-windows":
             stem = _SUNLICAI + stem
         usual = "_" if stem in _UNDERSCORED else "-"
+        if space.extractor.startswith("text/"):
+            stem += _text_variant(settings)
     return f"{stem}{separator or usual}{_ENDS[level]}"
+
+
+def _text_variant(settings: Mapping[str, Any]) -> str:
+    """What follows the name of a text model: the English column, or the MER2023 edition's number of layers.
+
+    MERTools has one such ending at a time; MER2023 had no English transcripts.
+    """
+    if _ENGLISH.fullmatch(str(settings.get("column", "text"))):
+        return "-langeng"
+    return "-4" if settings.get("edition") == "mer2023" and settings.get("layers") == "last4" else ""

@@ -41,8 +41,12 @@ from mertools.store.folders import folder_of, parse_folder
         ("senet50face_UTT", "face/senet50-ferplus", "utterance", "_", {}),
         ("msceleb_UTT", "face/msceleb-resnet18", "utterance", "_", {}),
         ("chinese-roberta-wwm-ext-4-UTT", "text/chinese-roberta-wwm-ext", "utterance", "-", {"last_layers": "4"}),
-        ("Baichuan-13B-Base-puncon-UTT", "text/Baichuan-13B-Base", "utterance", "-", {"punctuation": "on"}),
-        ("Baichuan-13B-Base-langeng-UTT", "text/Baichuan-13B-Base", "utterance", "-", {"language": "eng"}),
+        ("Baichuan-13B-Base-puncon-UTT", "text/baichuan-13b-base", "utterance", "-", {"punctuation": "on"}),
+        ("Baichuan-13B-Base-langeng-UTT", "text/baichuan-13b-base", "utterance", "-", {"language": "eng"}),
+        ("Llama-2-13b-hf-UTT", "text/llama-2-13b-hf", "utterance", "-", {}),
+        ("taiyi-clip-roberta-chinese-FRA", "text/taiyi-clip-roberta-chinese", "frame", "-", {}),
+        ("chinese-lert-base-UTT", "text/chinese-lert-base", "utterance", "-", {}),
+        ("wenzhong2-gpt2-chinese-4-UTT", "text/wenzhong2-gpt2-chinese", "utterance", "-", {"last_layers": "4"}),
         ("mystery-UTT", "imported/mystery", "utterance", "-", {}),
     ],
 )
@@ -93,6 +97,41 @@ def test_our_own_spaces_get_the_name_that_mertools_looks_for(
     space = Space.of(SpaceSpec(extractor, "utterance", 3, 1, settings))
     assert folder_of(space, "utterance") == folder
     assert folder_of(space, "utterance", "_")[-4:] == "_UTT"
+
+
+@pytest.mark.parametrize(
+    ("extractor", "settings", "folder"),
+    [
+        (
+            "text/baichuan-13b-base",
+            {"column": "text", "edition": "merbench", "layers": "last4"},
+            "Baichuan-13B-Base-UTT",
+        ),
+        ("text/baichuan-13b-base", {"column": "text_en", "edition": "merbench"}, "Baichuan-13B-Base-langeng-UTT"),
+        (
+            "text/chinese-macbert-large",
+            {"column": "text", "edition": "mer2023", "layers": "last4"},
+            "chinese-macbert-large-4-UTT",
+        ),
+        (
+            "text/chinese-macbert-large",
+            {"column": "text", "edition": "mer2023", "layers": "last"},
+            "chinese-macbert-large-UTT",
+        ),
+        ("text/chinese-macbert-large", {"column": "text_asr"}, "chinese-macbert-large-UTT"),
+        (
+            "text/roberta-base",
+            {"column": "english", "edition": "mer2023", "layers": "last4"},
+            "roberta-base-langeng-UTT",
+        ),
+    ],
+)
+def test_text_spaces_are_exported_under_the_name_of_their_edition_and_language(
+    extractor: str, settings: dict[str, str], folder: str
+) -> None:
+    from mertools.store import Space
+
+    assert folder_of(Space.of(SpaceSpec(extractor, "utterance", 3, 1, settings)), "utterance") == folder
 
 
 def test_a_folder_whose_name_says_nothing_needs_a_level(store: Store, tmp_path: Path) -> None:
