@@ -37,7 +37,7 @@ import numpy as np
 NAMES = ("face/hog", "audio/prosody")
 ONE_FACE = ("face/hog",)
 THREE_FACES = ("face/hog", "face/hog:orientations=6", "face/hog:cell=28")
-THREE_CROPS = ("face/hog", "face/hog:crop=aligned-256", "face/hog:crop=box-224")
+THREE_CROPS = ("face/hog", "face/hog:crop=aligned-256", "face/hog:crop=square-union-224")
 EVERY_S = 0.25
 RATE_HZ = 16_000
 LONG_FPS, LONG_SIZE, LOOP_S = 10, 128, 20

@@ -1,7 +1,7 @@
 """A worker: extractors on one device, decoders that run ahead of them, a writer behind them.
 
-The local engine has one in its own process. An engine of several processes gives each its own worker and the tasks from
-one queue: a worker takes tasks one by one as its feeders become free.
+The local engine has one in its own process; on several devices (`several`) and in a cluster (`cluster`) each process has
+its own. A worker takes tasks one by one as its feeders become free.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from feature_extractors.base import Rows
@@ -38,18 +38,31 @@ class WorkerSetup:
     Attributes:
         asked: the spaces.
         geometry: the space of face tracks; None if no space needs them.
-        device: for extractors and face tracker.
-        decoders: decoder processes.
+        devices: for extractors and face tracker, one per worker; a worker uses the first.
+        decoders: decoder processes of each worker.
         timeout_s: that one clip may take to decode.
         flush_s: see `WriterThread`.
+        address: of the cluster, if the engine has one.
+        spool: see `ExtractionOptions`.
     """
 
     asked: tuple[Asked, ...]
     geometry: SpaceSpec | None
-    device: str
+    devices: tuple[str, ...]
     decoders: int
     timeout_s: float
     flush_s: float
+    address: str = ""
+    spool: str = ""
+
+    @property
+    def device(self) -> str:
+        """Of the worker that is given this."""
+        return self.devices[0]
+
+    def on(self, device: str) -> WorkerSetup:
+        """For the worker on one device."""
+        return replace(self, devices=(device,))
 
 
 class Worker:
@@ -57,7 +70,7 @@ class Worker:
 
     Args:
         setup: what it works on.
-        store: where rows go; geometry is also read from it.
+        store: where rows go; geometry is also read from it: a `Store`, or what stands for one in a cluster (`parcel`).
 
     Raises:
         MerToolsError: if weights are missing or do not fit.
