@@ -13,6 +13,7 @@ import logging
 import os
 import pickle
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -90,30 +91,21 @@ def _connect(address: str) -> None:
 
     if ray.is_initialized():
         return
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # a run says one progress line; errors come as exceptions
     try:
-        with _few_words():
-            ray.init(
-                address=address or os.environ.get("RAY_ADDRESS") or "local",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=False,
-                **({} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}),
-            )
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({} if address else {"include_dashboard": False}),
+        )
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
         reason = " ".join(str(error).split())[:300]
         where = f"joined at '{address}'" if address else "started on this machine"
         raise MachineError(
             "MER-E073", f"no Ray cluster can be {where}: {reason}", "Check the address: `ray status` on the head node."
         ) from error
-
-
-@contextmanager
-def _few_words() -> Iterator[None]:
-    """Ray says on stderr what it does; a run says its own progress line."""
-    for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    yield
 
 
 def _jobs(setup: WorkerSetup, tasks: Sequence[Task]) -> Iterator[tuple[Task, ...]]:
@@ -128,6 +120,7 @@ def _deliveries(setup: WorkerSetup, spool: str, jobs: Sequence[tuple[Task, ...]]
     import ray
     import ray.data
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -139,17 +132,19 @@ def _deliveries(setup: WorkerSetup, spool: str, jobs: Sequence[tuple[Task, ...]]
     n_actors = min(len(setup.devices), len(jobs))
     on_gpu = setup.device != "cpu"
     n_cpus = ray.cluster_resources().get("CPU", 1)
-    done = ray.data.from_arrow_refs(refs).map_batches(
-        Actor,
-        fn_constructor_args=(setup.on(setup.device), spool),
-        batch_format="pyarrow",
-        batch_size=None,
-        compute=ray.data.ActorPoolStrategy(size=n_actors, max_tasks_in_flight_per_actor=1),
-        num_cpus=0.5 if n_cpus <= FEW_CPUS else 1,
-        num_gpus=1 if on_gpu else 0,
-        max_restarts=-1,
-        max_task_retries=DEATHS,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # these two have no other name in Ray 2.60
+        done = ray.data.from_arrow_refs(refs).map_batches(
+            Actor,
+            fn_constructor_args=(setup.on(setup.device), spool),
+            batch_format="pyarrow",
+            batch_size=None,
+            compute=ray.data.ActorPoolStrategy(size=n_actors, max_tasks_in_flight_per_actor=1),
+            num_cpus=0.5 if n_cpus <= FEW_CPUS else 1,
+            num_gpus=1 if on_gpu else 0,
+            max_restarts=-1,
+            max_task_retries=DEATHS,
+        )
     for table in done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         for packed in table["delivery"].to_pylist():
             yield pickle.loads(packed)  # noqa: S301 - a message of our own actor

@@ -1,7 +1,7 @@
 """A worker: extractors on one device, decoders that run ahead of them, a writer behind them.
 
-The local engine has one in its own process; on several devices (`several`) and in a cluster (`cluster`) each process has
-its own. A worker takes tasks one by one as its feeders become free.
+The local engine has one in its own process; on several devices (`several`) and in a cluster (`cluster`) each process
+has its own. A worker takes tasks one by one as its feeders become free.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Worker:
             one.extractor.load(setup.device, one.precision)
         self._spaces = [store.declare(one.spec) for one in setup.asked]
         self._geometry = store.declare(setup.geometry) if setup.geometry is not None else None
-        self._embedders = [Embedder(one) for one in setup.asked]
+        self._embedders = [Embedder(one, setup.device) for one in setup.asked]
 
     def work(self, tasks: Iterable[Task]) -> Iterator[Said]:
         """Compute tasks; yield a beat for each clip, and what has become durable of clips and tasks.

@@ -45,10 +45,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from mertools.store import open_store
 
     action = arguments.action
-    if getattr(arguments, "level", None) is not None and action == "import" and len(arguments.folders) > 1:
-        raise ConfigError("MER-V046", "--level was given for several folders.", "Import them one at a time.")
-    if action == "import" and arguments.name and len(arguments.folders) > 1:
-        raise ConfigError("MER-V046", "--name was given for several folders.", "Import them one at a time.")
+    if action == "import":
+        _check_import(arguments)
     rebuild = getattr(arguments, "rebuild", False)
     with open_store(arguments.store, create=action == "import", rebuild=rebuild) as store:
         return _ACTIONS[action](store, arguments)
@@ -63,12 +61,16 @@ def _sub(subs: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def _add_import(subs: Any) -> None:
-    sub = _sub(subs, "import", "bring MERTools' folders of npy files into the store, each as a space")
-    sub.add_argument("folders", metavar="FOLDER", type=Path, nargs="+", help="e.g. features/manet_UTT")
+    sub = _sub(
+        subs,
+        "import",
+        "bring in other stores (of shards that other machines made), or MERTools' folders of npy files, each as a space",
+    )
+    sub.add_argument("folders", metavar="FOLDER", type=Path, nargs="+", help="a store, or e.g. features/manet_UTT")
     sub.add_argument("--name", default="", help="extractor name of the space (default: from the folder's name)")
     sub.add_argument("--level", choices=("utterance", "frame"), help="what the folder holds, if its name does not say")
     sub.add_argument("--keep-zeros", action="store_true", help="take files of zeros for values, not for 'missing'")
-    sub.add_argument("--replace", action="store_true", help="replace clips that are there with other values")
+    sub.add_argument("--replace", action="store_true", help="replace clips that are there otherwise")
 
 
 def _add_export(subs: Any) -> None:
@@ -175,36 +177,79 @@ def _compare(store: Store, arguments: argparse.Namespace) -> Outcome:
     return Outcome(found.as_json(), "\n".join(lines))
 
 
+def _check_import(arguments: argparse.Namespace) -> None:
+    """Refuse options that do not fit the folders, before a store is made."""
+    for option in ("name", "level"):
+        if getattr(arguments, option) and len(arguments.folders) > 1:
+            raise ConfigError("MER-V046", f"--{option} was given for several folders.", "Import them one at a time.")
+    for folder in filter(_is_store, arguments.folders):
+        given = [o for o in ("name", "level", "keep_zeros") if getattr(arguments, o)]
+        if given:
+            option = given[0].replace("_", "-")
+            raise ConfigError(
+                "MER-V122", f"--{option} was given, but {folder} is a store.", "It is for folders of npy files only."
+            )
+
+
+def _is_store(folder: Path) -> bool:
+    return (folder / "store.json").is_file()
+
+
 def _import(store: Store, arguments: argparse.Namespace) -> Outcome:
     from mertools.cli import say
 
-    document, lines = [], []
+    document: list[dict[str, Any]] = []
+    lines: list[str] = []
     for folder in arguments.folders:
         say(f"importing {folder}")
-        found = store.import_npy(
-            folder,
-            name=arguments.name,
-            level=arguments.level,
-            keep_zeros=arguments.keep_zeros,
-            replace=arguments.replace,
-        )
-        document.append(
-            {
-                "folder": str(folder),
-                "space": str(found.space),
-                "level": found.space.level,
-                "ok": found.n_ok,
-                "unchanged": found.n_unchanged,
-                "failures": found.failures,
-            }
-        )
-        lines.append(
-            f"{folder.name} -> {found.space} ({found.space.level}): {found.n_ok} clips, {found.n_unchanged} unchanged, "
-            f"{len(found.failures)} without values"
-        )
-        lines += [f"  {clip}: {reason}" for clip, reason in list(found.failures.items())[:10]]
-    failed = any(one["failures"] for one in document)
+        (_import_store if _is_store(folder) else _import_npy)(store, folder, arguments, document, lines)
+    failed = any(one.get("failures") or one.get("conflicts") for one in document)
     return Outcome(document, "\n".join(lines), exit_code=NOT_FINE if failed else 0)
+
+
+def _import_store(
+    store: Store, folder: Path, arguments: argparse.Namespace, document: list[dict[str, Any]], lines: list[str]
+) -> None:
+    from mertools.store import open_store
+    from mertools.store.transfer import merge
+
+    with open_store(folder, read_only=True) as other:
+        merged = merge(store, other, replace=arguments.replace)
+    document += [{"folder": str(folder), **one.as_json()} for one in merged]
+    for one in merged:
+        counts = f"{one.added} clips added, {one.replaced} replaced, {one.unchanged} unchanged"
+        counts += f", {one.alike} alike within rounding" if one.alike else ""
+        lines.append(f"{folder} -> {one.space} ({one.space.level}): {counts}")
+        if one.conflicts:
+            lines.append(f"  {len(one.conflicts)} conflicts, kept as they were here (--replace takes the others):")
+            lines += [f"  {clip}: {reason}" for clip, reason in list(one.conflicts.items())[:10]]
+
+
+def _import_npy(
+    store: Store, folder: Path, arguments: argparse.Namespace, document: list[dict[str, Any]], lines: list[str]
+) -> None:
+    found = store.import_npy(
+        folder,
+        name=arguments.name,
+        level=arguments.level,
+        keep_zeros=arguments.keep_zeros,
+        replace=arguments.replace,
+    )
+    document.append(
+        {
+            "folder": str(folder),
+            "space": str(found.space),
+            "level": found.space.level,
+            "ok": found.n_ok,
+            "unchanged": found.n_unchanged,
+            "failures": found.failures,
+        }
+    )
+    lines.append(
+        f"{folder.name} -> {found.space} ({found.space.level}): {found.n_ok} clips, {found.n_unchanged} unchanged, "
+        f"{len(found.failures)} without values"
+    )
+    lines += [f"  {clip}: {reason}" for clip, reason in list(found.failures.items())[:10]]
 
 
 def _export(store: Store, arguments: argparse.Namespace) -> Outcome:

@@ -123,6 +123,40 @@ class Trouble(_Fake):
 
 
 @dataclass(frozen=True)
+class HungryConfig(BaseConfig):
+    seconds: float = 1e9
+    """Sound that fits into the memory of the device."""
+
+
+class Hungry(BatchySounds):
+    """Runs out of the device's memory above so many seconds of sound; its rows do not depend on the batch."""
+
+    Config = HungryConfig
+    batch_cost = 64 * 16_000.0
+
+    def embed(self, batch, level):
+        import torch
+
+        CALLS.append((self.name, [len(one) for one in batch]))
+        if sum(len(one) for one in batch) > self.config.seconds * 16_000:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return [self.rows(one, [0.0, 0.0]) for one in batch]
+
+
+class Narrow(BatchyTexts):
+    """Computes in the precision that it was loaded with; a text with a ``Z`` goes far beyond half precision."""
+
+    def load(self, device, precision):
+        self.dtype = np.float16 if precision == "fp16" else np.float32
+
+    def rows(self, text, signature):
+        high = 1e6 if "Z" in text else 7.0
+        with np.errstate(over="ignore"):
+            values = np.full((len(text), 4), high + len(text), np.float64).astype(self.dtype)
+        return Rows(values, np.full(len(text), np.nan))
+
+
+@dataclass(frozen=True)
 class DeadlyConfig(TextConfig):
     letter: str = field(default="", metadata={"recorded": False})
     """A text with this letter kills the process."""
@@ -161,6 +195,8 @@ FAKES = {
     "text/batchy": BatchyTexts,
     "text/solo": SoloTexts,
     "text/trouble": Trouble,
+    "audio/hungry": Hungry,
+    "text/narrow": Narrow,
     "text/deadly": Deadly,
     "text/unloadable": Unloadable,
 }

@@ -76,7 +76,7 @@ def test_a_clip_over_which_workers_die_again_and_again_is_named_when_the_others_
     assert caught.value.code == "MER-E062"
     assert "SIGKILL" in str(caught.value)
     assert 3 <= len(list((tmp_path / "grave").iterdir())) <= 4
-    assert {clip for clip in store.status("text/deadly")} >= {c.name for c in corpus.clips if c.split == "test"}
+    assert set(store.status("text/deadly")) >= {c.name for c in corpus.clips if c.split == "test"}
 
 
 def test_weights_that_cannot_be_read_stop_the_run_with_the_workers_own_words(corpus, store, fakes):
