@@ -11,6 +11,7 @@ from mertools.cli import NOT_FINE, Outcome
 from mertools.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mertools.corpus import Corpus
     from mertools.store import Store
 
 HELP = "look after an embedding store: ls, show, verify, gc, compare, import, export"
@@ -23,9 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = _sub(
         subs,
         "show",
-        "one space: settings, coverage, T and D, NaN and constant dimensions, size, clips that failed and why",
+        "a space: settings, coverage, T and D, duration, NaN and constant dimensions, size, clips that failed and why",
     )
-    show.add_argument("space", metavar="SPACE", help="fingerprint or name")
+    show.add_argument("space", metavar="SPACE", nargs="?", help="fingerprint or name (default: all spaces)")
+    show.add_argument("--corpus", type=Path, metavar="DIR", help="coverage of this corpus, by split")
     verify = _sub(subs, "verify", "check the index against the shards; exit 1 if anything is wrong")
     verify.add_argument("--deep", action="store_true", help="also check every byte against its checksum")
     verify.add_argument("--rebuild", action="store_true", help="first make the index anew from the shards")
@@ -64,7 +66,7 @@ def _add_import(subs: Any) -> None:
     sub = _sub(
         subs,
         "import",
-        "bring in other stores (of shards that other machines made), or MERTools' folders of npy files, each as a space",
+        "bring in other stores (shards made on other machines), or MERTools' folders of npy files, each as a space",
     )
     sub.add_argument("folders", metavar="FOLDER", type=Path, nargs="+", help="a store, or e.g. features/manet_UTT")
     sub.add_argument("--name", default="", help="extractor name of the space (default: from the folder's name)")
@@ -117,8 +119,21 @@ def _ls(store: Store, arguments: argparse.Namespace) -> Outcome:
 def _show(store: Store, arguments: argparse.Namespace) -> Outcome:
     from mertools.store.describe import as_json, as_text, describe
 
-    found = describe(store, arguments.space)
-    return Outcome(as_json(found), as_text(found))
+    corpus = _corpus(arguments.corpus)
+    if arguments.space is not None:
+        found = describe(store, arguments.space, corpus)
+        return Outcome(as_json(found), as_text(found))
+    every = [describe(store, space, corpus) for space in store.spaces()]
+    text = "\n\n".join(as_text(one) for one in every)
+    return Outcome([as_json(one) for one in every], text or f"the store {store.path} has no spaces")
+
+
+def _corpus(folder: Path | None) -> Corpus | None:
+    if folder is None:
+        return None
+    from mertools.corpus import Corpus
+
+    return Corpus.read(folder)
 
 
 def _verify(store: Store, arguments: argparse.Namespace) -> Outcome:
@@ -154,12 +169,16 @@ def _gc(store: Store, arguments: argparse.Namespace) -> Outcome:
 
 def _compare(store: Store, arguments: argparse.Namespace) -> Outcome:
     from mertools.store import open_store
-    from mertools.store.describe import compare
+    from mertools.store.comparison import compare
+    from mertools.store.describe import short
 
     other = open_store(arguments.other, read_only=True) if arguments.other else None
     found = compare(store, arguments.first, arguments.second, other)
     lines = [f"first   {found.first}", f"second  {found.second}", "", "settings that differ:"]
     lines += [f"  {key}: {one!r} | {two!r}" for key, (one, two) in found.settings.items()] or ["  none"]
+    if found.facts:
+        lines.append("recorded facts that differ:")
+        lines += [f"  {key}: {short(one)} | {short(two)}" for key, (one, two) in found.facts.items()]
     lines += [
         f"clips with values: {found.n_common} in both, {len(found.only_first)} only in the first, "
         f"{len(found.only_second)} only in the second",
@@ -174,6 +193,10 @@ def _compare(store: Store, arguments: argparse.Namespace) -> Outcome:
         ]
         if n.cosine_mean is not None:
             lines.append(f"cosine of rows: mean {n.cosine_mean:.6f}, lowest {n.cosine_lowest:.6f}")
+        if n.correlation is not None:
+            lines.append(f"correlation of values: {n.correlation:.6f}")
+        if n.dimension is not None:
+            lines.append(f"dimensions that differ: {n.n_dimensions} of {found.first.dim}, most of all {n.dimension}")
     return Outcome(found.as_json(), "\n".join(lines))
 
 

@@ -43,7 +43,7 @@ def unpack(content: bytes | memoryview, space: str) -> Iterator[Record]:
         space: fingerprint of the space that it must belong to.
 
     Raises:
-        StoreError: ``MER-V021`` if it is no sound shard, ``MER-V120`` if it belongs elsewhere or its bytes were changed.
+        StoreError: ``MER-V021`` if it is no sound shard, ``MER-V120`` if it belongs elsewhere or was changed.
     """
     content = memoryview(content)
     header = shards.parse(content, len(content))
