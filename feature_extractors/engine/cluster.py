@@ -1,8 +1,8 @@
 """The cluster engine: actors of Ray Data, one per GPU, on this machine or on many.
 
 An actor never touches the store, which may lie on another machine: it packs its rows into shards and hands them over,
-through the cluster's object store or through a spool (any folder or URL that fsspec knows). This process checks them and
-enters them into the store. Media and weights must be found under the same paths everywhere.
+through the cluster's object store or through a spool (any folder or URL that fsspec knows). This process checks them
+and enters them into the store. Media and weights must be found under the same paths everywhere.
 
 If an actor dies, Ray starts another and repeats the job that it had; nothing of it is in the store by then.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,6 +43,9 @@ DEATHS = 3
 
 CPUS_PER_WORKER = 4
 """One worker for so many CPUs, in a cluster without GPUs."""
+
+CONNECT_S = 10.0
+"""A head node that does not answer within so many seconds is not there."""
 
 FEW_CPUS = 8
 """With so few CPUs an actor asks for half of one, so that reading and merging always find a place."""
@@ -92,20 +96,32 @@ def _connect(address: str) -> None:
     if ray.is_initialized():
         return
     address = address or os.environ.get("RAY_ADDRESS", "")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # a run says one progress line; errors come as exceptions
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong comes as an exception
     try:
+        _knock(address)
         ray.init(
             address=address or "local",
             log_to_driver=False,
             logging_level=logging.ERROR,
             **({} if address else {"include_dashboard": False}),
         )
-    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         where = f"joined at '{address}'" if address else "started on this machine"
         raise MachineError(
             "MER-E073", f"no Ray cluster can be {where}: {reason}", "Check the address: `ray status` on the head node."
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody listens: where nobody does, Ray's core ends the whole process after a minute.
+
+    Raises:
+        OSError: if nobody does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
 
 
 def _jobs(setup: WorkerSetup, tasks: Sequence[Task]) -> Iterator[tuple[Task, ...]]:
@@ -257,8 +273,8 @@ class _Keeper:
         if clips:
             raise ExtractionError(
                 "MER-E062",
-                f"{len(clips)} clips ({', '.join(clips[:5])}{', ...' if len(clips) > 5 else ''}) were not computed: the "
-                f"workers died over their group, and {DEATHS} repetitions did not help. All others are done.",
+                f"{len(clips)} clips ({', '.join(clips[:5])}{', ...' if len(clips) > 5 else ''}) were not computed: "
+                f"the workers died over their group, and {DEATHS} repetitions did not help. All others are done.",
                 "Too little memory for so many workers is the usual reason: repeat with fewer --workers.",
             )
 

@@ -1,8 +1,8 @@
 """One call of an extractor, made safe: halved when memory runs out, failures isolated, values checked.
 
 Half precision ends at 65,504: a network that goes beyond it on some input gives infinities there. Such an input is
-computed again in float32, alone; rows are stored in float32 at every precision, so that nothing overflows on disk either.
-Whether that happens depends on the input alone, so that a resumed run makes the same rows.
+computed again in float32, alone; rows are stored in float32 at every precision, so that nothing overflows on disk
+either. Whether that happens depends on the input and its batch alone, so that a resumed run makes the same rows.
 """
 
 from __future__ import annotations

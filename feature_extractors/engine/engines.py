@@ -63,8 +63,8 @@ def check_engine(name: str) -> None:
         raise MissingDependencyError(
             "MER-E072",
             f"engine '{name}' needs the package {needed}, which is not installed.",
-            f"Install it with: pip install 'mertools[{name}]'. Without it, --workers N uses several processes here, and "
-            "--shard I/N several machines.",
+            f"Install it with: pip install 'mertools[{name}]'. Without it, --workers N uses several processes here, "
+            "and --shard I/N several machines.",
         )
 
 

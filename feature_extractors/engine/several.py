@@ -1,9 +1,9 @@
 """Several workers on one machine: a process per device, all fed by this one from one queue.
 
-A process that dies (killed by the system, by a driver, by hand) costs no clip: what it had made durable stands, the rest
-of its tasks goes back to the queue, and another process takes its place. Since a worker reads ahead, it is not known
-which of its tasks it died over: each gets a process of its own then. A task over which such processes die again and again
-is given up, and named when everything else is done.
+A process that dies (killed by the system, by a driver, by hand) costs no clip: what it had made durable stands, the
+rest of its tasks goes back to the queue, and another process takes its place. Since a worker reads ahead, it is not
+known which of its tasks it died over: each gets a process of its own then. A task over which such processes die again
+and again is given up, and named when everything else is done.
 """
 
 from __future__ import annotations

@@ -32,6 +32,17 @@ def told(monkeypatch):
     return said
 
 
+def test_extractors_without_torch_share_the_queue_too(corpus, store, new_store, fakes, told):
+    extract(corpus, ["text/solo"], store, **{**OPTIONS, "group_clips": 1})
+    told.clear()
+    several = new_store("several")
+    assert extract(corpus, ["text/solo"], several, workers=2, **{**OPTIONS, "group_clips": 1}).rows == 12
+    assert fakes.contents(several) == fakes.contents(store)
+    kinds = [type(one) for one in told]
+    assert (kinds.count(Beat), kinds.count(Kept), kinds.count(TaskReport)) == (12, 12, 3)
+
+
+@pytest.mark.slow
 def test_the_rows_are_those_of_one_worker_bit_for_bit(corpus, store, new_store, fakes, told):
     names = fakes.names_of(corpus)
     extract(corpus, names, store, **OPTIONS)
@@ -46,6 +57,7 @@ def test_the_rows_are_those_of_one_worker_bit_for_bit(corpus, store, new_store, 
     assert extract(corpus, names, several, workers=3, **OPTIONS).rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lives", [1, 2])
 def test_a_worker_that_is_killed_costs_no_row_and_makes_none_twice(
     corpus, store, new_store, fakes, tmp_path, told, lives
@@ -66,12 +78,13 @@ def test_a_worker_that_is_killed_costs_no_row_and_makes_none_twice(
     assert sum(shards) == 12
 
 
+@pytest.mark.slow
 def test_a_clip_over_which_workers_die_again_and_again_is_named_when_the_others_are_done(
     corpus, store, fakes, tmp_path
 ):
     (tmp_path / "grave").mkdir()
     name = f"text/deadly:letter=f:lives=99:grave={tmp_path / 'grave'}"
-    with pytest.raises(ExtractionError, match="clip05") as caught:
+    with pytest.raises(ExtractionError, match="9 clips") as caught:
         extract(corpus, [name], store, workers=2, **OPTIONS)
     assert caught.value.code == "MER-E062"
     assert "SIGKILL" in str(caught.value)
