@@ -99,8 +99,9 @@ def worker_setup(ledger: Ledger, options: ExtractionOptions) -> WorkerSetup:
     from feature_extractors.engine.worker import WorkerSetup
 
     longest = max((ledger.length.get(name, 0.0) for name in ledger.wanted), default=0.0)
-    # Without torch there are no devices to find out; workers that were asked for are there all the same.
-    devices = ledger.devices.names if ledger.needs_torch else ("cpu",) * max(options.workers, 1)
+    # Without torch there are no devices to find out here; workers that were asked for are there all the same.
+    found = ledger.needs_torch or options.engine != "local"
+    devices = ledger.devices.names if found else ("cpu",) * max(options.workers, 1)
     return WorkerSetup(
         asked=ledger.asked,
         geometry=ledger.geometry,
