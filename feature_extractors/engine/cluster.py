@@ -236,12 +236,13 @@ class _Keeper:
 
     def take(self, delivery: Delivery) -> Iterator[Said]:
         """Take a delivery in; say which clips went through, and what has become durable."""
+        rows = []  # all are checked before the first is kept
         for space, shard in delivery.shards:
-            if isinstance(shard, str):
-                self._places.append(shard)
-                shard = _fetched(shard)
-            for record in unpack(shard, space):
-                put(self._writers[space], record)
+            content = _fetched(shard) if isinstance(shard, str) else shard
+            rows += [(space, record) for record in unpack(content, space)]
+        for space, record in rows:
+            put(self._writers[space], record)
+        self._places += [shard for _, shard in delivery.shards if isinstance(shard, str)]
         if delivery.reports:  # of one call of a worker: the last counts from its beginning
             self._worked_s += delivery.reports[-1].worked_s
             self._waited_s += delivery.reports[-1].waited_s

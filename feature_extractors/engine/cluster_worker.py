@@ -86,7 +86,8 @@ class Actor:
             store: Any = self._parcel
             self._worker = Worker(self._setup, store)
         self._parcel.give(job.geometry)
-        return [said for said in self._worker.work(job.tasks) if isinstance(said, TaskReport)]
+        saying = self._worker.work(job.tasks, keep_decoders=True)
+        return [said for said in saying if isinstance(said, TaskReport)]
 
     def _hand_over(self, space: str, shard: bytes) -> bytes | str:
         if not self._spool:

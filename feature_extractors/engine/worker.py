@@ -79,23 +79,28 @@ class Worker:
     def __init__(self, setup: WorkerSetup, store: Store) -> None:
         self._setup, self._store = setup, store
         self._catalog = MediaCatalog(store)
+        self._pool: DecoderPool | None = None
         for one in setup.asked:
             one.extractor.load(setup.device, one.precision)
         self._spaces = [store.declare(one.spec) for one in setup.asked]
         self._geometry = store.declare(setup.geometry) if setup.geometry is not None else None
         self._embedders = [Embedder(one, setup.device) for one in setup.asked]
 
-    def work(self, tasks: Iterable[Task]) -> Iterator[Said]:
+    def work(self, tasks: Iterable[Task], *, keep_decoders: bool = False) -> Iterator[Said]:
         """Compute tasks; yield a beat for each clip, and what has become durable of clips and tasks.
 
         If it is interrupted or closed, what is complete is made durable first.
+
+        Args:
+            tasks: in the order of work.
+            keep_decoders: whether decoder processes wait for the next call; they end with this process.
 
         Raises:
             MerToolsError: if the run cannot go on (disk full, an extractor that always fails).
         """
         spaces = [*self._spaces, *([self._geometry] if self._geometry else [])]
         writer = WriterThread({s.fingerprint: self._store.writer(s) for s in spaces}, self._setup.flush_s)
-        pool = DecoderPool(self._setup.decoders, timeout_s=self._setup.timeout_s)
+        pool, self._pool = self._pool or DecoderPool(self._setup.decoders, timeout_s=self._setup.timeout_s), None
         feeder = Feeder(
             tasks,
             self._setup.asked,
@@ -119,7 +124,11 @@ class Worker:
             self._end(feeder, pool)
             writer.finish()
             raise
-        self._end(feeder, pool)
+        if keep_decoders:
+            feeder.join()
+            self._pool = pool
+        else:
+            self._end(feeder, pool)
         writer.finish()
         while not writer.durable.empty():
             yield writer.durable.get()

@@ -205,6 +205,11 @@ def _check_import(arguments: argparse.Namespace) -> None:
     for option in ("name", "level"):
         if getattr(arguments, option) and len(arguments.folders) > 1:
             raise ConfigError("MER-V046", f"--{option} was given for several folders.", "Import them one at a time.")
+    for folder in arguments.folders:
+        if not folder.is_dir():
+            raise ConfigError(
+                "MER-V123", f"there is no folder {folder}.", "Expected a store, or a folder of npy files."
+            )
     for folder in filter(_is_store, arguments.folders):
         given = [o for o in ("name", "level", "keep_zeros") if getattr(arguments, o)]
         if given:

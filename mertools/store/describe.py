@@ -211,7 +211,7 @@ def as_text(found: Description) -> str:
     if media := found.duration_s:
         lines.append(
             f"media s   {media.lowest:.4g} to {media.highest:.4g}, median {media.median:.4g}, "
-            f"{media.total / 3600:.3g} h in all"
+            + (f"{media.total / 3600:.3g} h in all" if media.total >= 3600 else f"{media.total:.4g} in all")
         )
     for label, spread in (("rows T", found.n_rows), ("rate Hz", found.rate_hz)):
         if spread:

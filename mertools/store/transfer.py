@@ -56,8 +56,9 @@ def unpack(content: bytes | memoryview, space: str) -> Iterator[Record]:
         part = content[row.offset : row.offset + row.n_bytes]
         if zlib.crc32(part) != row.crc32:
             raise _changed(space, f"the bytes of clip '{row.clip}' do not have their checksum")
-        times_s = np.frombuffer(part, "<f8", row.n_rows)
-        values = np.frombuffer(part, row.dtype, row.n_rows * row.dim, 8 * row.n_rows).reshape(row.n_rows, row.dim)
+        times_s = np.frombuffer(content, "<f8", row.n_rows, row.offset)
+        values = np.frombuffer(content, row.dtype, row.n_rows * row.dim, row.offset + 8 * row.n_rows)
+        values = values.reshape(row.n_rows, row.dim)
         yield Record(row.clip, row.status, row.reason, row.media, row.written_ns, values, times_s)
 
 

@@ -175,6 +175,8 @@ def test_the_verb_merges_stores_and_says_conflicts_with_exit_1(
     assert main(["store", "import", str(tmp_path / "all"), sources[2], "--replace"]) == 0
     assert main(["store", "import", str(tmp_path / "new"), sources[2], "--keep-zeros"]) == 2
     assert "MER-V122" in capsys.readouterr().err
+    assert main(["store", "import", str(tmp_path / "new"), str(tmp_path / "nowhere")]) == 2
+    assert "MER-V123" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
     assert main(["store", "import", str(tmp_path / "a"), sources[0]]) == 2
     assert "MER-V121" in capsys.readouterr().err
@@ -182,7 +184,7 @@ def test_the_verb_merges_stores_and_says_conflicts_with_exit_1(
 
 ROWS = st.dictionaries(
     st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8),
-    st.integers(0, 4),
+    st.integers(-1, 4),  # -1: a failure
     min_size=1,
     max_size=6,
 )
@@ -193,7 +195,7 @@ ROWS = st.dictionaries(
 def test_what_is_packed_is_unpacked(rows: dict[str, int]) -> None:
     records = [
         Record(clip, "ok", "", "m", 7, values(n, n), np.arange(n) / 25)
-        if n
+        if n >= 0
         else Record(clip, "silent", "no sound", "m", 7)
         for clip, n in rows.items()
     ]
