@@ -6,7 +6,7 @@ measured in a process of its own and put into ``benchmarks/results/memory.json``
 *short*: face/hog and audio/prosody over many clips of 0.8 s. The resident memory of the extracting process (mapped
 files included, decoders not) is sampled four times a second; *growth* is the median of the last tenth of the samples
 less that of the second tenth: by then weights, libraries and buffers are there. *long*: each extractor by itself, at
-frame level, over one clip of an hour; *peak* is the highest sample. The same over its first minute says what does not
+both levels, over one clip of an hour; *peak* is the highest sample. The same over its first minute says what does not
 depend on length. *decode*: CPU seconds of the decoder processes, from the first frame of the face track to the last
 crop, with one face model and with three; every run fills an empty store.
 
@@ -105,24 +105,36 @@ def long(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {
         "minutes": arguments.minutes,
         "video": f"{LONG_SIZE} x {LONG_SIZE}, {LONG_FPS} frames/s; sound 16 kHz",
-        "level": "frame",
+        "sound_mb": round(60 * arguments.minutes * RATE_HZ * 4 / 1e6, 1),
+        "runs": [],
     }
-    for name, end_s in (("first_minute", 60), ("whole", 60 * arguments.minutes)):
+    for level in ("utterance", "frame"):
         for extractor in NAMES:
-            corpus = of_one(folder, film, end_s)
-            before = memory_mb()[0]
-            place = folder / f"{name}-{extractor.replace('/', '-')}"
-            samples, status, seconds = extracted(corpus, (extractor,), place, "frame")
-            found.setdefault(name, {})[extractor] = {
-                "status": status,
-                "seconds": round(seconds, 1),
-                "rss_before_mb": round(before, 1),
-                "peak_mb": round(max(sample[0] for sample in samples), 1),
-                "decoders_peak_mb": round(max(sample[1] for sample in samples), 1),
-                "stored_mb": round(sum(p.stat().st_size for p in (place / "shards").rglob("*.safetensors")) / 1e6, 1),
-            }
-    found["sound_mb"] = round(60 * arguments.minutes * RATE_HZ * 4 / 1e6, 1)
+            for end_s in (60, 60 * arguments.minutes):
+                before = memory_mb()[0]
+                place = folder / f"{level}-{extractor.replace('/', '-')}-{end_s}"
+                samples, status, seconds = extracted(of_one(folder, film, end_s), (extractor,), place, level)
+                peak = max(sample[0] for sample in samples)
+                found["runs"].append(
+                    {
+                        "extractor": extractor,
+                        "level": level,
+                        "minutes": end_s // 60,
+                        "status": status,
+                        "seconds": round(seconds, 1),
+                        "rss_before_mb": round(before, 1),
+                        "peak_mb": round(peak, 1),
+                        "above_before_mb": round(peak - before, 1),
+                        "decoders_peak_mb": round(max(sample[1] for sample in samples), 1),
+                        "stored_mb": round(stored_mb(place), 1),
+                    }
+                )
     return found
+
+
+def stored_mb(store: Path) -> float:
+    """Size of the shards of a store."""
+    return sum(path.stat().st_size for path in (store / "shards").rglob("*.safetensors")) / 1e6
 
 
 def decode(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
