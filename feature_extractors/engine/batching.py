@@ -170,9 +170,11 @@ def _outcome(state: _Open) -> Rows | Failure:
         return Rows(state.mean.value(), np.zeros(1))
     if not state.kept:
         return Failure(Status.TOO_SHORT, "the input is empty.")
-    values = np.concatenate([rows.values for rows in state.kept])
-    times_s = np.concatenate([rows.times_s for rows in state.kept])
-    return Rows(values, times_s + state.offset_s)
+    kept, state.kept = state.kept, []  # of an hour-long clip these are gigabytes: no copy outlives its use
+    if len(kept) == 1:
+        return Rows(kept[0].values, kept[0].times_s + state.offset_s)
+    times_s = np.concatenate([rows.times_s for rows in kept]) + state.offset_s
+    return Rows(np.concatenate([rows.values for rows in kept]), times_s)
 
 
 def _joined(parts: list[FaceCrops]) -> FaceCrops:

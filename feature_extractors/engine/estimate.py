@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from feature_extractors.engine.engines import check_engine
 from feature_extractors.engine.ledger import Ledger, make_ledger
-from feature_extractors.engine.options import ExtractionOptions
+from feature_extractors.engine.options import ExtractionOptions, resolve_device
 from feature_extractors.engine.progress import duration
 from feature_extractors.engine.running import worker_setup
 from mertools.store import open_store
@@ -33,7 +33,7 @@ class Estimate:
         rows: that would be written, over all spaces.
         hours: of media in these clips, by the files' headers; 0 for text.
         gigabytes: the store would grow by; estimated.
-        seconds: it would take, without loading of weights; estimated.
+        seconds: it would take, without loading of weights; estimated, for all workers together.
         measured_on: clips that the estimate was measured on.
         spaces: names and fingerprints of the spaces.
     """
@@ -111,7 +111,12 @@ class _Trial:
         self._corpus, self._names, self._ledger = corpus, names, ledger
         self._options = replace(options, split=(), limit=None, shard="1/1", retry=())
         self._store = open_store(folder / "store", create=True)
-        self._worker = Worker(worker_setup(ledger, options), self._store)
+        setup = worker_setup(ledger, options)
+        # Workers here share the cores of a CPU, and nothing else; the devices of a cluster are not here.
+        apart = setup.device != "cpu" or options.engine != "local"
+        self._n_workers = min(len(setup.devices), len(ledger.tasks)) if apart else 1
+        here = setup.device if options.engine == "local" else resolve_device("auto")
+        self._worker = Worker(setup.on(here), self._store)
         self.clips: set[str] = set()
 
     def whole(self, lane: str) -> tuple[float, float]:
@@ -130,7 +135,7 @@ class _Trial:
             else:
                 length, seconds, n_bytes = more, longer, bigger
         scale = sum(task.length for task in tasks) / length if length else 0.0
-        return seconds * scale, n_bytes * scale
+        return seconds * scale / self._n_workers, n_bytes * scale
 
     def _measure(self, lane: str, names: Sequence[str]) -> tuple[float, float, float]:
         """Length, seconds and bytes of some clips."""

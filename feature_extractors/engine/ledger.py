@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from feature_extractors.engine.asked import Asked, ask
-from feature_extractors.engine.options import ExtractionOptions, LazyDevice, resolve_precision
+from feature_extractors.engine.engines import devices_of
+from feature_extractors.engine.options import ExtractionOptions, LazyDevices, resolve_precision
 from feature_extractors.engine.plan import Group, Measured, make_groups, take_shard
 from feature_extractors.engine.sources import ClipSource, MediaCatalog, clip_sources, media_length, text_digest
 from feature_extractors.engine.tasks import Task, lane_of, make_task, stands
@@ -35,7 +36,7 @@ class Ledger:
     Attributes:
         asked: the spaces.
         geometry: the space of face tracks; None if no space needs them.
-        device: to compute on.
+        devices: to compute on, one per worker.
         selected: per space, the clips that this run answers for.
         derivations: per space, rows that another space gives.
         tasks: the work.
@@ -44,7 +45,7 @@ class Ledger:
 
     asked: tuple[Asked, ...]
     geometry: SpaceSpec | None
-    device: LazyDevice
+    devices: LazyDevices
     selected: tuple[tuple[str, ...], ...]
     derivations: Mapping[int, Derivation]
     tasks: tuple[Task, ...]
@@ -74,9 +75,9 @@ def make_ledger(corpus: Corpus, names: Sequence[str], store: Store, options: Ext
         MerToolsError: for a wrong name, option, split, column or device, or if weights are missing.
     """
     selection = corpus.select(options.split)
-    device = LazyDevice(options.device)
+    devices = devices_of(options)
     tracker = _LazyTracker()
-    asked = ask_for(corpus, names, options, device, lambda: tracker.spec.fingerprint)
+    asked = ask_for(corpus, names, options, devices, lambda: tracker.spec.fingerprint)
     sources = clip_sources(corpus, options.audio_column, options.text_column)
     catalog = MediaCatalog(store)
     lanes = list(dict.fromkeys(lane_of(one) for one in asked))
@@ -85,18 +86,18 @@ def make_ledger(corpus: Corpus, names: Sequence[str], store: Store, options: Ext
     chosen = _limited([clip.name for clip in selection], groups[max(lanes, key=lambda x: x == "media")], options.limit)
     mine = {lane: take_shard(groups[lane], *options.shard_of) for lane in lanes}
     book = _Book(store, catalog, {source.name: source for source in sources}, options)
-    return book.ledger(asked, tracker, device, chosen, mine, lengths)
+    return book.ledger(asked, tracker, devices, chosen, mine, lengths)
 
 
 def ask_for(
-    corpus: Corpus, names: Sequence[str], options: ExtractionOptions, device: LazyDevice, tracker: Callable[[], str]
+    corpus: Corpus, names: Sequence[str], options: ExtractionOptions, devices: LazyDevices, tracker: Callable[[], str]
 ) -> list[Asked]:
     """The spaces that `names` and `options` ask for; see `feature_extractors.engine.asked.ask`."""
     return ask(
         corpus,
         names,
         level=options.level,
-        precision=lambda: resolve_precision(options.precision, device.name),
+        precision=lambda: resolve_precision(options.precision, devices.name),
         audio_column=options.audio_column,
         text_column=options.text_column,
         tracker=tracker,
@@ -161,7 +162,7 @@ class _Book:
         self,
         asked: Sequence[Asked],
         tracker: _LazyTracker,
-        device: LazyDevice,
+        devices: LazyDevices,
         chosen: frozenset[str],
         groups: Mapping[str, Sequence[Group]],
         lengths: Mapping[str, Mapping[str, float]],
@@ -187,7 +188,7 @@ class _Book:
                 if task is not None:
                     tasks.append(self._with_geometry(task, asked, known))
         seconds = lengths.get("media", {})
-        return Ledger(tuple(asked), geometry, device, tuple(selected), derivations, tuple(tasks), seconds)
+        return Ledger(tuple(asked), geometry, devices, tuple(selected), derivations, tuple(tasks), seconds)
 
     def _rows(self, spec: SpaceSpec) -> Mapping[str, Row]:
         space = self._known.get(spec.fingerprint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from feature_extractors.base import Level, Precision
@@ -19,13 +20,16 @@ class ExtractionOptions:
             the sound, any other replaces the transcript ``text``.
         level: what the rows of the spaces are.
         engine: who does the work.
-        address: of the cluster, for an engine that has one.
+        address: of the cluster, for an engine that has one; empty means one on this machine.
+        workers: processes that compute; 0 means one per device.
+        spool: folder or URL (fsspec) by which the workers of a cluster hand over what they made; empty means over the
+            cluster's own object store.
         shard: ``I/N``: only every N-th group of clips, beginning with the I-th (from 1).
-        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
+        device: ``auto`` (all GPUs if there are any), ``cpu``, ``cuda``, ``cuda:1``, or several: ``cuda:0,cuda:1``.
         precision: of the arithmetic; None means fp32 on a CPU and bf16 on a GPU.
         retry: statuses that do not count as done.
         limit: at most this many clips, the first in the order of work (shortest first).
-        decoders: decoder processes; 0 chooses by the number of cores.
+        decoders: decoder processes of each worker; 0 chooses by the number of cores.
         timeout_s: seconds after which a decoder that does not answer is given up.
         group_clips: clips whose batches are planned, and whose rows are made durable, together. Another value gives
             other batches, hence values that differ in the last bits.
@@ -39,6 +43,8 @@ class ExtractionOptions:
     level: Level = "utterance"
     engine: str = "local"
     address: str = ""
+    workers: int = 0
+    spool: str = ""
     shard: str = "1/1"
     device: str = "auto"
     precision: Precision | None = None
@@ -65,16 +71,18 @@ class ExtractionOptions:
                     f"retry: there is no status '{status}'.{did_you_mean(status, known)}",
                     f"Statuses: {', '.join(known)}.",
                 )
-        if self.address and self.engine == "local":
-            raise ExtractionError(
-                "MER-E013",
-                f"address '{self.address}' was given, but the engine 'local' has none.",
-                "Leave it out, or choose the engine of a cluster.",
-            )
+        for name in ("address", "spool"):
+            if getattr(self, name) and self.engine == "local":
+                raise ExtractionError(
+                    "MER-E013",
+                    f"{name} '{getattr(self, name)}' was given, but the engine 'local' has none.",
+                    "Leave it out, or choose the engine of a cluster: --engine ray.",
+                )
         _ = self.shard_of
         for name, lowest in (
             ("limit", 1),
             ("decoders", 0),
+            ("workers", 0),
             ("timeout_s", 0.001),
             ("group_clips", 1),
             ("group_s", 0),
@@ -112,26 +120,55 @@ class ExtractionOptions:
         return chosen[0] if chosen else default
 
 
-class LazyDevice:
-    """The torch device to use, found out when it is first asked for: that imports torch, which takes seconds.
+class LazyDevices:
+    """The torch devices to use, found out when they are first asked for: that imports torch, which takes seconds.
 
     Args:
-        asked: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
+        asked: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ... or several with commas between them.
+        workers: how many share them; 0 means one each.
+        find: finds the devices out, as `resolve_devices`.
 
     Raises:
         MachineError: if a device that was named is not there. That is told at once.
     """
 
-    def __init__(self, asked: str) -> None:
-        self._name = asked if asked == "cpu" else ""
-        if asked not in ("auto", "cpu"):
-            self._name = resolve_device(asked)
+    def __init__(self, asked: str, workers: int = 0, find: Callable[[str], tuple[str, ...]] | None = None) -> None:
+        self._asked, self._workers, self._find = asked, workers, find or resolve_devices
+        self._found = self._find(asked) if asked not in ("auto", "cpu") else ()
 
     @property
     def name(self) -> str:
-        """As torch names it."""
-        self._name = self._name or resolve_device("auto")
-        return self._name
+        """The first of them, as torch names it; all are of one kind."""
+        return "cpu" if self._asked == "cpu" else self.names[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The device of each worker."""
+        self._found = self._found or self._find(self._asked)
+        n_workers = self._workers or len(self._found)
+        return tuple(self._found[i % len(self._found)] for i in range(n_workers))
+
+
+def resolve_devices(asked: str) -> tuple[str, ...]:
+    """The torch devices of this machine to use; ``auto`` means all GPUs, or the CPU if there are none.
+
+    Raises:
+        MachineError: if a device is not there.
+        ExtractionError: if a device is named twice, or devices of several kinds are.
+    """
+    if asked == "auto":
+        import torch
+
+        n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return tuple(f"cuda:{i}" for i in range(n_gpus)) if n_gpus > 1 else (resolve_device(asked),)
+    names = [name.strip() for name in asked.split(",")]
+    if len(set(names)) < len(names) or len({name.partition(":")[0] for name in names}) > 1:
+        raise ExtractionError(
+            "MER-E060",
+            f"device '{asked}' names a device twice, or devices of several kinds.",
+            "Expected e.g. cuda:0,cuda:1. Several processes on one device: --workers N.",
+        )
+    return tuple(resolve_device(name) for name in names)
 
 
 def resolve_device(device: str) -> str:
@@ -140,6 +177,8 @@ def resolve_device(device: str) -> str:
     Raises:
         MachineError: if the device is not there.
     """
+    if device == "cpu":
+        return device
     import torch
 
     if device == "auto":

@@ -10,9 +10,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from feature_extractors.engine.batching import utterance_of
-from feature_extractors.engine.engines import check_engine, find_engine
+from feature_extractors.engine.engines import check_engine, devices_of, find_engine
 from feature_extractors.engine.ledger import Ledger, ask_for, make_ledger
-from feature_extractors.engine.options import ExtractionOptions, LazyDevice
+from feature_extractors.engine.options import ExtractionOptions
 from feature_extractors.engine.progress import Progress
 from feature_extractors.engine.report import TaskReport
 from feature_extractors.engine.sources import clip_sources
@@ -80,7 +80,7 @@ def check(corpus: Corpus, names: Sequence[str], options: ExtractionOptions) -> N
     check_engine(options.engine)
     corpus.select(options.split)
     clip_sources(corpus, options.audio_column, options.text_column)
-    ask_for(corpus, names, options, LazyDevice(options.device), lambda: "")
+    ask_for(corpus, names, options, devices_of(options), lambda: "")
 
 
 def _compute(ledger: Ledger, store: Store, options: ExtractionOptions) -> list[TaskReport]:
@@ -99,13 +99,18 @@ def worker_setup(ledger: Ledger, options: ExtractionOptions) -> WorkerSetup:
     from feature_extractors.engine.worker import WorkerSetup
 
     longest = max((ledger.length.get(name, 0.0) for name in ledger.wanted), default=0.0)
+    # Without torch there are no devices to find out here; workers that were asked for are there all the same.
+    found = ledger.needs_torch or options.engine != "local"
+    devices = ledger.devices.names if found else ("cpu",) * max(options.workers, 1)
     return WorkerSetup(
         asked=ledger.asked,
         geometry=ledger.geometry,
-        device=ledger.device.name if ledger.needs_torch else "cpu",
-        decoders=options.decoders or _decoders(),
+        devices=devices,
+        decoders=options.decoders or _decoders(len(devices)),
         timeout_s=max(options.timeout_s, LONG_CLIP_SHARE * longest),
         flush_s=options.flush_s,
+        address=options.address,
+        spool=options.spool,
     )
 
 
@@ -147,18 +152,19 @@ def _check_room(ledger: Ledger, store: Store) -> None:
         )
 
 
-def _decoders() -> int:
-    """Decoder processes by default: two on a small machine, half of the cores on a larger one, at most 8."""
-    return min(max(2, _cores() // 2), 8)
+def _decoders(n_workers: int) -> int:
+    """Decoder processes of a worker by default: half of its share of the cores, at least 2 for all, at most 8 each."""
+    return min(max(2 if n_workers == 1 else 1, n_cores() // (2 * n_workers)), 8)
 
 
 def _few_threads() -> None:
     """Keep torch from using more threads than this process may have cores."""
     import torch
 
-    if torch.get_num_threads() > _cores():
-        torch.set_num_threads(_cores())
+    if torch.get_num_threads() > n_cores():
+        torch.set_num_threads(n_cores())
 
 
-def _cores() -> int:
+def n_cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -103,13 +103,13 @@ class MediaCatalog:
     def durations(self, paths: Iterable[Path]) -> dict[Path, float]:
         """Seconds of each file by its header; 0 where it is missing, damaged or does not say."""
         wanted = list(dict.fromkeys(paths))
-        unknown = [path for path in wanted if self._known(path) is None]
+        # Facts without a length are those of a worker that needed the digest alone.
+        unknown = [path for path in wanted if (known := self._known(path)) is None or known.duration_s is None]
         with ThreadPoolExecutor(max_workers=4) as threads:
             for path, facts in zip(unknown, threads.map(_probe, unknown), strict=True):
+                known = self._known(path)
                 if facts is not None:
-                    self._remember(path, facts)
-                else:
-                    self._facts[path] = None
+                    self._remember(path, replace(facts, digest=known.digest if known is not None else ""))
         return {path: (facts.duration_s or 0.0) if (facts := self._facts.get(path)) else 0.0 for path in wanted}
 
     def digest(self, path: Path | None) -> str:

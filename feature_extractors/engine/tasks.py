@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from feature_extractors.engine.asked import Asked
@@ -73,6 +73,11 @@ class Task:
         """Seconds of media or characters of the wanted clips."""
         return sum(self.lengths.values())
 
+    @property
+    def n_rows(self) -> int:
+        """Rows that are written, over all spaces."""
+        return sum(len(part.wanted) for part in self.parts.values())
+
 
 def stands(row: Row | None, media: str, retry: Collection[str]) -> bool:
     """Whether a row of the store needs no repetition.
@@ -131,6 +136,34 @@ def make_task(
         clips=tuple(sources[name] for name in group.clips if name in fed_anywhere),
         parts=parts,
         lengths={name: lengths[name] for name in group.clips if name in wanted_anywhere},
+    )
+
+
+def narrowed(task: Task, done: Sequence[Collection[str]], asked: Sequence[Asked]) -> Task | None:
+    """What is left of a task; the batches stay the same.
+
+    Args:
+        task: the task.
+        done: per space asked for, the clips whose rows are there by now.
+        asked: all spaces.
+
+    Returns:
+        The task without these rows; None if nothing is left.
+    """
+    parts: dict[int, Part] = {}
+    for place, part in task.parts.items():
+        wanted = part.wanted - frozenset(done[place])
+        if wanted:
+            parts[place] = Part(wanted, part.fed if asked[place].extractor.torch_model else wanted)
+    if not parts:
+        return None
+    fed = frozenset().union(*(part.fed for part in parts.values()))
+    wanted_anywhere = frozenset().union(*(part.wanted for part in parts.values()))
+    return replace(
+        task,
+        clips=tuple(source for source in task.clips if source.name in fed),
+        parts=parts,
+        lengths={name: length for name, length in task.lengths.items() if name in wanted_anywhere},
     )
 
 

@@ -1,7 +1,7 @@
 """A worker: extractors on one device, decoders that run ahead of them, a writer behind them.
 
-The local engine has one in its own process. An engine of several processes gives each its own worker and the tasks from
-one queue: a worker takes tasks one by one as its feeders become free.
+The local engine has one in its own process; on several devices (`several`) and in a cluster (`cluster`) each process
+has its own. A worker takes tasks one by one as its feeders become free.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from feature_extractors.base import Rows
@@ -38,18 +38,31 @@ class WorkerSetup:
     Attributes:
         asked: the spaces.
         geometry: the space of face tracks; None if no space needs them.
-        device: for extractors and face tracker.
-        decoders: decoder processes.
+        devices: for extractors and face tracker, one per worker; a worker uses the first.
+        decoders: decoder processes of each worker.
         timeout_s: that one clip may take to decode.
         flush_s: see `WriterThread`.
+        address: of the cluster, if the engine has one.
+        spool: see `ExtractionOptions`.
     """
 
     asked: tuple[Asked, ...]
     geometry: SpaceSpec | None
-    device: str
+    devices: tuple[str, ...]
     decoders: int
     timeout_s: float
     flush_s: float
+    address: str = ""
+    spool: str = ""
+
+    @property
+    def device(self) -> str:
+        """Of the worker that is given this."""
+        return self.devices[0]
+
+    def on(self, device: str) -> WorkerSetup:
+        """For the worker on one device."""
+        return replace(self, devices=(device,))
 
 
 class Worker:
@@ -57,7 +70,7 @@ class Worker:
 
     Args:
         setup: what it works on.
-        store: where rows go; geometry is also read from it.
+        store: where rows go; geometry is also read from it: a `Store`, or what stands for one in a cluster (`parcel`).
 
     Raises:
         MerToolsError: if weights are missing or do not fit.
@@ -66,23 +79,28 @@ class Worker:
     def __init__(self, setup: WorkerSetup, store: Store) -> None:
         self._setup, self._store = setup, store
         self._catalog = MediaCatalog(store)
+        self._pool: DecoderPool | None = None
         for one in setup.asked:
             one.extractor.load(setup.device, one.precision)
         self._spaces = [store.declare(one.spec) for one in setup.asked]
         self._geometry = store.declare(setup.geometry) if setup.geometry is not None else None
-        self._embedders = [Embedder(one) for one in setup.asked]
+        self._embedders = [Embedder(one, setup.device) for one in setup.asked]
 
-    def work(self, tasks: Iterable[Task]) -> Iterator[Said]:
+    def work(self, tasks: Iterable[Task], *, keep_decoders: bool = False) -> Iterator[Said]:
         """Compute tasks; yield a beat for each clip, and what has become durable of clips and tasks.
 
         If it is interrupted or closed, what is complete is made durable first.
+
+        Args:
+            tasks: in the order of work.
+            keep_decoders: whether decoder processes wait for the next call; they end with this process.
 
         Raises:
             MerToolsError: if the run cannot go on (disk full, an extractor that always fails).
         """
         spaces = [*self._spaces, *([self._geometry] if self._geometry else [])]
         writer = WriterThread({s.fingerprint: self._store.writer(s) for s in spaces}, self._setup.flush_s)
-        pool = DecoderPool(self._setup.decoders, timeout_s=self._setup.timeout_s)
+        pool, self._pool = self._pool or DecoderPool(self._setup.decoders, timeout_s=self._setup.timeout_s), None
         feeder = Feeder(
             tasks,
             self._setup.asked,
@@ -106,7 +124,11 @@ class Worker:
             self._end(feeder, pool)
             writer.finish()
             raise
-        self._end(feeder, pool)
+        if keep_decoders:
+            feeder.join()
+            self._pool = pool
+        else:
+            self._end(feeder, pool)
         writer.finish()
         while not writer.durable.empty():
             yield writer.durable.get()

@@ -41,16 +41,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--level", choices=("utterance", "frame"), default="utterance", help="one row per clip, or many"
     )
     parser.add_argument("--store", type=Path, metavar="DIR", help="default: CORPUS_DIR/store")
-    parser.add_argument("--engine", default="local", help="who does the work (default: local)")
-    parser.add_argument("--address", default="", metavar="A", help="of the cluster, for an engine that has one")
+    parser.add_argument("--engine", default="local", help="who does the work: local, ray (default: local)")
+    parser.add_argument("--address", default="", metavar="A", help="of the Ray cluster (default: one on this machine)")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes that compute (default: one per device)"
+    )
+    parser.add_argument(
+        "--spool",
+        default="",
+        metavar="URL",
+        help="folder or URL by which workers of a cluster hand over what they made (default: the cluster itself)",
+    )
     parser.add_argument(
         "--shard", default="1/1", metavar="I/N", help="only every N-th group of clips, from the I-th on"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    parser.add_argument(
+        "--device", default="auto", help="auto (all GPUs), cpu, cuda, cuda:N, or several: cuda:0,cuda:1 (default: auto)"
+    )
     parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="default: fp32 on a CPU, bf16 on a GPU")
     parser.add_argument("--retry", nargs="+", default=[], metavar="STATUS", help="repeat clips with these statuses")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N clips, shortest first")
-    parser.add_argument("--decoders", type=int, default=0, metavar="N", help="decoder processes (default: by cores)")
+    parser.add_argument(
+        "--decoders", type=int, default=0, metavar="N", help="decoder processes of each worker (default: by cores)"
+    )
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="S", help="seconds to decode a clip (default: 60)"
     )
@@ -82,6 +95,8 @@ def _options(arguments: argparse.Namespace) -> ExtractionOptions:
         "level": arguments.level,
         "engine": arguments.engine,
         "address": arguments.address,
+        "workers": arguments.workers,
+        "spool": arguments.spool,
         "shard": arguments.shard,
         "device": arguments.device,
         "precision": arguments.precision,

@@ -11,6 +11,7 @@ from mertools.cli import NOT_FINE, Outcome
 from mertools.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mertools.corpus import Corpus
     from mertools.store import Store
 
 HELP = "look after an embedding store: ls, show, verify, gc, compare, import, export"
@@ -23,9 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = _sub(
         subs,
         "show",
-        "one space: settings, coverage, T and D, NaN and constant dimensions, size, clips that failed and why",
+        "a space: settings, coverage, T and D, duration, NaN and constant dimensions, size, clips that failed and why",
     )
-    show.add_argument("space", metavar="SPACE", help="fingerprint or name")
+    show.add_argument("space", metavar="SPACE", nargs="?", help="fingerprint or name (default: all spaces)")
+    show.add_argument("--corpus", type=Path, metavar="DIR", help="coverage of this corpus, by split")
     verify = _sub(subs, "verify", "check the index against the shards; exit 1 if anything is wrong")
     verify.add_argument("--deep", action="store_true", help="also check every byte against its checksum")
     verify.add_argument("--rebuild", action="store_true", help="first make the index anew from the shards")
@@ -45,10 +47,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     from mertools.store import open_store
 
     action = arguments.action
-    if getattr(arguments, "level", None) is not None and action == "import" and len(arguments.folders) > 1:
-        raise ConfigError("MER-V046", "--level was given for several folders.", "Import them one at a time.")
-    if action == "import" and arguments.name and len(arguments.folders) > 1:
-        raise ConfigError("MER-V046", "--name was given for several folders.", "Import them one at a time.")
+    if action == "import":
+        _check_import(arguments)
     rebuild = getattr(arguments, "rebuild", False)
     with open_store(arguments.store, create=action == "import", rebuild=rebuild) as store:
         return _ACTIONS[action](store, arguments)
@@ -63,12 +63,16 @@ def _sub(subs: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def _add_import(subs: Any) -> None:
-    sub = _sub(subs, "import", "bring MERTools' folders of npy files into the store, each as a space")
-    sub.add_argument("folders", metavar="FOLDER", type=Path, nargs="+", help="e.g. features/manet_UTT")
+    sub = _sub(
+        subs,
+        "import",
+        "bring in other stores (shards made on other machines), or MERTools' folders of npy files, each as a space",
+    )
+    sub.add_argument("folders", metavar="FOLDER", type=Path, nargs="+", help="a store, or e.g. features/manet_UTT")
     sub.add_argument("--name", default="", help="extractor name of the space (default: from the folder's name)")
     sub.add_argument("--level", choices=("utterance", "frame"), help="what the folder holds, if its name does not say")
     sub.add_argument("--keep-zeros", action="store_true", help="take files of zeros for values, not for 'missing'")
-    sub.add_argument("--replace", action="store_true", help="replace clips that are there with other values")
+    sub.add_argument("--replace", action="store_true", help="replace clips that are there otherwise")
 
 
 def _add_export(subs: Any) -> None:
@@ -115,8 +119,21 @@ def _ls(store: Store, arguments: argparse.Namespace) -> Outcome:
 def _show(store: Store, arguments: argparse.Namespace) -> Outcome:
     from mertools.store.describe import as_json, as_text, describe
 
-    found = describe(store, arguments.space)
-    return Outcome(as_json(found), as_text(found))
+    corpus = _corpus(arguments.corpus)
+    if arguments.space is not None:
+        found = describe(store, arguments.space, corpus)
+        return Outcome(as_json(found), as_text(found))
+    every = [describe(store, space, corpus) for space in store.spaces()]
+    text = "\n\n".join(as_text(one) for one in every)
+    return Outcome([as_json(one) for one in every], text or f"the store {store.path} has no spaces")
+
+
+def _corpus(folder: Path | None) -> Corpus | None:
+    if folder is None:
+        return None
+    from mertools.corpus import Corpus
+
+    return Corpus.read(folder)
 
 
 def _verify(store: Store, arguments: argparse.Namespace) -> Outcome:
@@ -152,12 +169,16 @@ def _gc(store: Store, arguments: argparse.Namespace) -> Outcome:
 
 def _compare(store: Store, arguments: argparse.Namespace) -> Outcome:
     from mertools.store import open_store
-    from mertools.store.describe import compare
+    from mertools.store.comparison import compare
+    from mertools.store.describe import short
 
     other = open_store(arguments.other, read_only=True) if arguments.other else None
     found = compare(store, arguments.first, arguments.second, other)
     lines = [f"first   {found.first}", f"second  {found.second}", "", "settings that differ:"]
     lines += [f"  {key}: {one!r} | {two!r}" for key, (one, two) in found.settings.items()] or ["  none"]
+    if found.facts:
+        lines.append("recorded facts that differ:")
+        lines += [f"  {key}: {short(one)} | {short(two)}" for key, (one, two) in found.facts.items()]
     lines += [
         f"clips with values: {found.n_common} in both, {len(found.only_first)} only in the first, "
         f"{len(found.only_second)} only in the second",
@@ -172,39 +193,91 @@ def _compare(store: Store, arguments: argparse.Namespace) -> Outcome:
         ]
         if n.cosine_mean is not None:
             lines.append(f"cosine of rows: mean {n.cosine_mean:.6f}, lowest {n.cosine_lowest:.6f}")
+        if n.correlation is not None:
+            lines.append(f"correlation of values: {n.correlation:.6f}")
+        if n.dimension is not None:
+            lines.append(f"dimensions that differ: {n.n_dimensions} of {found.first.dim}, most of all {n.dimension}")
     return Outcome(found.as_json(), "\n".join(lines))
+
+
+def _check_import(arguments: argparse.Namespace) -> None:
+    """Refuse options that do not fit the folders, before a store is made."""
+    for option in ("name", "level"):
+        if getattr(arguments, option) and len(arguments.folders) > 1:
+            raise ConfigError("MER-V046", f"--{option} was given for several folders.", "Import them one at a time.")
+    for folder in arguments.folders:
+        if not folder.is_dir():
+            raise ConfigError(
+                "MER-V123", f"there is no folder {folder}.", "Expected a store, or a folder of npy files."
+            )
+    for folder in filter(_is_store, arguments.folders):
+        given = [o for o in ("name", "level", "keep_zeros") if getattr(arguments, o)]
+        if given:
+            option = given[0].replace("_", "-")
+            raise ConfigError(
+                "MER-V122", f"--{option} was given, but {folder} is a store.", "It is for folders of npy files only."
+            )
+
+
+def _is_store(folder: Path) -> bool:
+    return (folder / "store.json").is_file()
 
 
 def _import(store: Store, arguments: argparse.Namespace) -> Outcome:
     from mertools.cli import say
 
-    document, lines = [], []
+    document: list[dict[str, Any]] = []
+    lines: list[str] = []
     for folder in arguments.folders:
         say(f"importing {folder}")
-        found = store.import_npy(
-            folder,
-            name=arguments.name,
-            level=arguments.level,
-            keep_zeros=arguments.keep_zeros,
-            replace=arguments.replace,
-        )
-        document.append(
-            {
-                "folder": str(folder),
-                "space": str(found.space),
-                "level": found.space.level,
-                "ok": found.n_ok,
-                "unchanged": found.n_unchanged,
-                "failures": found.failures,
-            }
-        )
-        lines.append(
-            f"{folder.name} -> {found.space} ({found.space.level}): {found.n_ok} clips, {found.n_unchanged} unchanged, "
-            f"{len(found.failures)} without values"
-        )
-        lines += [f"  {clip}: {reason}" for clip, reason in list(found.failures.items())[:10]]
-    failed = any(one["failures"] for one in document)
+        (_import_store if _is_store(folder) else _import_npy)(store, folder, arguments, document, lines)
+    failed = any(one.get("failures") or one.get("conflicts") for one in document)
     return Outcome(document, "\n".join(lines), exit_code=NOT_FINE if failed else 0)
+
+
+def _import_store(
+    store: Store, folder: Path, arguments: argparse.Namespace, document: list[dict[str, Any]], lines: list[str]
+) -> None:
+    from mertools.store import open_store
+    from mertools.store.transfer import merge
+
+    with open_store(folder, read_only=True) as other:
+        merged = merge(store, other, replace=arguments.replace)
+    document += [{"folder": str(folder), **one.as_json()} for one in merged]
+    for one in merged:
+        counts = f"{one.added} clips added, {one.replaced} replaced, {one.unchanged} unchanged"
+        counts += f", {one.alike} alike within rounding" if one.alike else ""
+        lines.append(f"{folder} -> {one.space} ({one.space.level}): {counts}")
+        if one.conflicts:
+            lines.append(f"  {len(one.conflicts)} conflicts, kept as they were here (--replace takes the others):")
+            lines += [f"  {clip}: {reason}" for clip, reason in list(one.conflicts.items())[:10]]
+
+
+def _import_npy(
+    store: Store, folder: Path, arguments: argparse.Namespace, document: list[dict[str, Any]], lines: list[str]
+) -> None:
+    found = store.import_npy(
+        folder,
+        name=arguments.name,
+        level=arguments.level,
+        keep_zeros=arguments.keep_zeros,
+        replace=arguments.replace,
+    )
+    document.append(
+        {
+            "folder": str(folder),
+            "space": str(found.space),
+            "level": found.space.level,
+            "ok": found.n_ok,
+            "unchanged": found.n_unchanged,
+            "failures": found.failures,
+        }
+    )
+    lines.append(
+        f"{folder.name} -> {found.space} ({found.space.level}): {found.n_ok} clips, {found.n_unchanged} unchanged, "
+        f"{len(found.failures)} without values"
+    )
+    lines += [f"  {clip}: {reason}" for clip, reason in list(found.failures.items())[:10]]
 
 
 def _export(store: Store, arguments: argparse.Namespace) -> Outcome:

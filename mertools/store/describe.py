@@ -1,9 +1,10 @@
-"""What a space holds, and how two spaces differ, in numbers for people."""
+"""What a space holds, in numbers for people."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from mertools.store.lookup import flatten
 from mertools.store.records import Row, Space
 
 if TYPE_CHECKING:
+    from mertools.corpus import Corpus
     from mertools.store.store import Store
 
 _SHOWN = 20
@@ -52,6 +54,10 @@ class Description:
         n_bytes: size of values, times and padding.
         n_shards: number of shards that hold rows.
         n_without_media: rows that do not know which media they were made from.
+        duration_s: spread of the length of the media of clips with values, as far as the store knows it.
+        coverage: clips with values and clips in all, by split of the corpus; without a corpus, against all clips that
+            any space of the store has.
+        without_row: clips that were never extracted into this space, of those that coverage counts.
         not_finite: dimensions that hold NaN or infinity in some clip.
         constant: dimensions that have one and the same value everywhere.
         lowest: smallest finite value.
@@ -67,6 +73,9 @@ class Description:
     n_bytes: int
     n_shards: int
     n_without_media: int
+    duration_s: Spread | None
+    coverage: dict[str, tuple[int, int]]
+    without_row: tuple[str, ...]
     not_finite: tuple[int, ...]
     constant: tuple[int, ...]
     lowest: float | None
@@ -74,12 +83,13 @@ class Description:
     failures: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def describe(store: Store, space: str | Space) -> Description:
+def describe(store: Store, space: str | Space, corpus: Corpus | None = None) -> Description:
     """Look through all values of a space.
 
     Args:
         store: the store.
         space: the space.
+        corpus: whose clips it should cover.
 
     Raises:
         StoreError: if a shard is gone or damaged.
@@ -87,6 +97,7 @@ def describe(store: Store, space: str | Space) -> Description:
     found = store.space(space)
     rows = store.rows(found)
     fine = [row for row in rows.values() if row.status == Status.OK]
+    splits = _splits(store, corpus)
     limits = _limits(store, found)
     empty = not limits.seen
     return Description(
@@ -98,12 +109,43 @@ def describe(store: Store, space: str | Space) -> Description:
         n_bytes=sum(row.n_bytes for row in fine),
         n_shards=len({row.shard for row in rows.values()}),
         n_without_media=sum(not row.media for row in rows.values()),
+        duration_s=Spread.of(_durations(store, fine)),
+        coverage={
+            split: (sum(name in rows and rows[name].status == Status.OK for name in names), len(names))
+            for split, names in splits.items()
+        },
+        without_row=tuple(name for names in splits.values() for name in names if name not in rows),
         not_finite=tuple(np.flatnonzero(limits.broken).tolist()),
         constant=() if empty else tuple(np.flatnonzero((limits.low == limits.high) & ~limits.broken).tolist()),
         lowest=_finite(limits.low, np.min),
         highest=_finite(limits.high, np.max),
         failures=_failures(rows),
     )
+
+
+def _splits(store: Store, corpus: Corpus | None) -> dict[str, list[str]]:
+    """Clips that a space should have, by split."""
+    if corpus is None:
+        return {"": sorted({clip for space in store.spaces() for clip in store.rows(space)})}
+    found: dict[str, list[str]] = {}
+    for clip in corpus.clips:
+        found.setdefault(clip.split, []).append(clip.name)
+    return found
+
+
+_PART = re.compile(r"(.+)\[([\d.e+-]+):([\d.e+-]*)\]")
+"""The digest of a part of a file, as the engine writes it: where it starts and ends, in seconds."""
+
+
+def _durations(store: Store, rows: Iterable[Row]) -> Iterator[float]:
+    """Length of the media of each row, for those whose file the store remembers."""
+    known = dict(store.index.select("SELECT digest, duration_s FROM media WHERE digest != ''"))
+    for row in rows:
+        part = _PART.fullmatch(row.media)
+        digest, start, end = part.groups() if part else (row.media, "0", "")
+        whole = float(end) if end else known.get(digest)
+        if whole is not None:
+            yield max(whole - float(start), 0.0)
 
 
 def _failures(rows: dict[str, Row]) -> dict[str, dict[str, str]]:
@@ -143,159 +185,12 @@ def _finite(values: np.ndarray, reduce: Any) -> float | None:
     return float(reduce(finite)) if len(finite) else None
 
 
-@dataclass(frozen=True)
-class Numbers:
-    """How the values of two spaces differ over the clips that both have with one shape.
-
-    Attributes:
-        n_equal: clips with equal values, bit by bit apart from their type.
-        largest: largest absolute difference.
-        mean: mean absolute difference.
-        relative: largest of ``max|a - b| / max(1, max|a|)`` over the clips.
-        relative_clip: the clip where it is found.
-        cosine_mean: mean cosine of the angle between rows; None if all rows are zero.
-        cosine_lowest: the lowest of them.
-    """
-
-    n_equal: int
-    largest: float
-    mean: float
-    relative: float
-    relative_clip: str
-    cosine_mean: float | None
-    cosine_lowest: float | None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How two spaces differ.
-
-    Attributes:
-        first: a space.
-        second: another one.
-        settings: dotted name of a setting to its two values, where they differ.
-        n_common: clips with values in both.
-        only_first: clips with values only in the first.
-        only_second: clips with values only in the second.
-        statuses: clips that are in both with different statuses.
-        shapes: clips with values of different shapes.
-        numbers: the differences; None if no clip has the same shape in both.
-    """
-
-    first: Space
-    second: Space
-    settings: dict[str, tuple[Any, Any]]
-    n_common: int
-    only_first: list[str]
-    only_second: list[str]
-    statuses: dict[str, tuple[str, str]]
-    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
-    numbers: Numbers | None = field(default=None)
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json``."""
-        document = {
-            key: getattr(self, key)
-            for key in ("settings", "n_common", "only_first", "only_second", "statuses", "shapes")
-        }
-        numbers = asdict(self.numbers) if self.numbers else None
-        return {"first": str(self.first), "second": str(self.second), **document, "numbers": numbers}
-
-
-def compare(store: Store, first: str | Space, second: str | Space, other: Store | None = None) -> Comparison:
-    """How two spaces differ, in settings and, on the clips both have, in numbers.
-
-    Args:
-        store: the store of the first space.
-        first: a space.
-        second: another space.
-        other: the store of the second space; the same store if None.
-
-    Raises:
-        StoreError: if a space is not there, or a shard is gone or damaged.
-    """
-    other = other or store
-    one, two = store.space(first), other.space(second)
-    rows_one, rows_two = store.rows(one), other.rows(two)
-    fine_one, fine_two = _fine(rows_one), _fine(rows_two)
-    common = [clip for clip in fine_one if clip in fine_two]
-    shape = {clip: (_shape(rows_one[clip]), _shape(rows_two[clip])) for clip in common}
-    alike = [clip for clip in common if shape[clip][0] == shape[clip][1]]
-    return Comparison(
-        one,
-        two,
-        settings=_differing(one, two),
-        n_common=len(common),
-        only_first=[clip for clip in fine_one if clip not in fine_two],
-        only_second=[clip for clip in fine_two if clip not in fine_one],
-        statuses={
-            clip: (row.status, rows_two[clip].status)
-            for clip, row in rows_one.items()
-            if clip in rows_two and row.status != rows_two[clip].status
-        },
-        shapes={clip: shapes for clip, shapes in shape.items() if shapes[0] != shapes[1]},
-        numbers=_numbers(store, one, other, two, alike) if alike else None,
-    )
-
-
-def _fine(rows: dict[str, Row]) -> list[str]:
-    return [clip for clip, row in rows.items() if row.status == Status.OK]
-
-
-def _shape(row: Row) -> tuple[int, ...]:
-    return row.n_rows, row.dim
-
-
-def _differing(one: Space, two: Space) -> dict[str, tuple[Any, Any]]:
-    flat = flatten(one.spec.identity()), flatten(two.spec.identity())
-    return {
-        key: (flat[0].get(key), flat[1].get(key))
-        for key in sorted({*flat[0], *flat[1]})
-        if flat[0].get(key) != flat[1].get(key) or (key in flat[0]) != (key in flat[1])
-    }
-
-
-def _numbers(store: Store, one: Space, other: Store, two: Space, clips: list[str]) -> Numbers | None:
-    n_equal, n_values = 0, 0
-    total, largest, worst = 0.0, 0.0, (0.0, clips[0])
-    cosines: list[np.ndarray] = []
-    for clip in clips:
-        a = store.read(one, clip).values.astype(np.float64)
-        b = other.read(two, clip).values.astype(np.float64)
-        n_equal += np.array_equal(a, b, equal_nan=True)
-        both = np.isfinite(a) & np.isfinite(b)
-        apart = np.abs(np.subtract(a, b, where=both, out=np.zeros_like(a)))
-        high = float(apart.max(initial=0.0))
-        relative = high / max(1.0, float(np.abs(a).max(initial=0.0, where=both)))
-        total, n_values, largest = total + float(apart.sum()), n_values + int(both.sum()), max(largest, high)
-        worst = max(worst, (relative, clip), key=lambda pair: pair[0])
-        cosines.append(_cosines(np.where(both, a, 0.0), np.where(both, b, 0.0)))
-    cosine = np.concatenate(cosines)
-    return Numbers(
-        n_equal=n_equal,
-        largest=largest,
-        mean=total / n_values if n_values else 0.0,
-        relative=worst[0],
-        relative_clip=worst[1],
-        cosine_mean=float(cosine.mean()) if len(cosine) else None,
-        cosine_lowest=float(cosine.min()) if len(cosine) else None,
-    )
-
-
-def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine of the angle between rows that are not zero, ``(<= T,)``, in [-1, 1]."""
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    used = norms > 0
-    cosines: np.ndarray = np.clip((a * b).sum(axis=1)[used] / norms[used], -1.0, 1.0)
-    return cosines
-
-
 def as_json(found: Description) -> dict[str, Any]:
     """A description for ``--json``."""
     from mertools.store.layout import space_document
 
     document = {key: value for key, value in vars(found).items() if key != "space"}
-    for key in ("n_rows", "rate_hz"):
+    for key in ("n_rows", "rate_hz", "duration_s"):
         document[key] = asdict(document[key]) if document[key] else None
     return {**space_document(found.space), **document}
 
@@ -304,12 +199,24 @@ def as_text(found: Description) -> str:
     """A description for people."""
     space, lines = found.space, [f"{found.space}  level {found.space.level}, D = {found.space.dim}"]
     lines += [f"  {key} = {value!r}" for key, value in flatten(dict(space.spec.settings)).items() if key]
-    lines += [f"  ({key} = {_short(value)})" for key, value in flatten(dict(space.spec.facts)).items() if key]
+    lines += [f"  ({key} = {short(value)})" for key, value in flatten(dict(space.spec.facts)).items() if key]
     n_clips = sum(found.statuses.values())
     lines.append(f"clips     {n_clips}: " + (", ".join(f"{s} {n}" for s, n in found.statuses.items()) or "none"))
+    lines += [
+        f"coverage  {_share(n_ok, n)} {split or 'of the clips in the store'}"
+        for split, (n_ok, n) in found.coverage.items()
+    ]
+    if found.without_row:
+        lines.append(f"          {len(found.without_row)} never extracted: {_some(found.without_row)}")
+    if media := found.duration_s:
+        lines.append(
+            f"media s   {media.lowest:.4g} to {media.highest:.4g}, median {media.median:.4g}, "
+            + (f"{media.total / 3600:.3g} h in all" if media.total >= 3600 else f"{media.total:.4g} in all")
+        )
     for label, spread in (("rows T", found.n_rows), ("rate Hz", found.rate_hz)):
         if spread:
-            lines.append(f"{label:<9} {spread.lowest:.6g} to {spread.highest:.6g}, median {spread.median:.6g}")
+            total = f", {spread.total:.0f} in all" if label == "rows T" else ""
+            lines.append(f"{label:<9} {spread.lowest:.6g} to {spread.highest:.6g}, median {spread.median:.6g}{total}")
     if found.lowest is not None and found.highest is not None:
         lines.append(f"values    {found.lowest:.6g} to {found.highest:.6g}")
     types = ", ".join(found.dtypes)
@@ -321,7 +228,15 @@ def as_text(found: Description) -> str:
     return "\n".join(lines)
 
 
-def _short(value: Any) -> str:
+def _share(n_ok: int, n: int) -> str:
+    return f"{n_ok} of {n} ({n_ok / n:.1%})" if n else "0 of 0"
+
+
+def _some(names: tuple[str, ...], shown: int = 5) -> str:
+    return ", ".join(names[:shown]) + (" ..." if len(names) > shown else "")
+
+
+def short(value: Any) -> str:
     """A fact for people; lists of hundreds of names stand whole in ``--json`` only."""
     if not isinstance(value, list | tuple) or len(value) <= _SHOWN:
         return repr(value)

@@ -10,6 +10,18 @@ from mertools.store.index import Index
 from mertools.store.records import MediaFacts
 
 _BATCH = 256
+_ADD = """
+INSERT INTO media (path, size, mtime_ns, digest, duration_s, n_frames) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (path) DO UPDATE SET
+    digest = CASE WHEN excluded.digest = '' AND (media.size, media.mtime_ns) = (excluded.size, excluded.mtime_ns)
+        THEN media.digest ELSE excluded.digest END,
+    duration_s = CASE WHEN (media.size, media.mtime_ns) = (excluded.size, excluded.mtime_ns)
+        THEN coalesce(excluded.duration_s, media.duration_s) ELSE excluded.duration_s END,
+    n_frames = CASE WHEN (media.size, media.mtime_ns) = (excluded.size, excluded.mtime_ns)
+        THEN coalesce(excluded.n_frames, media.n_frames) ELSE excluded.n_frames END,
+    size = excluded.size, mtime_ns = excluded.mtime_ns
+"""
+"""One process finds a file's length, another its digest: what each knows of the same file is kept."""
 
 
 class MediaCache:
@@ -65,7 +77,7 @@ class MediaCache:
             for path, (size, mtime_ns, facts) in waiting.items()
         ]
         with self._index.transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany(_ADD, rows)
 
 
 def _text(path: str) -> str:

@@ -4,8 +4,10 @@ The ``batchy`` extractors run "on torch" and put the composition of their batch 
 other batches cannot agree by accident.
 """
 
+import os
+import signal
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from feature_extractors import EXTRACTORS
 from feature_extractors.base import BaseConfig, Extractor, FaceConfig, Rows, TextConfig, TooShortError
 from mertools.corpus import Clip, Corpus, Split
+from mertools.errors import ExtractionError
 
 CALLS = []
 """Name of the extractor and lengths of the inputs, one entry per call of `embed`."""
@@ -119,6 +122,72 @@ class Trouble(_Fake):
         ]
 
 
+@dataclass(frozen=True)
+class HungryConfig(BaseConfig):
+    seconds: float = 1e9
+    """Sound that fits into the memory of the device."""
+
+
+class Hungry(BatchySounds):
+    """Runs out of the device's memory above so many seconds of sound; its rows do not depend on the batch."""
+
+    Config = HungryConfig
+    batch_cost = 64 * 16_000.0
+
+    def embed(self, batch, level):
+        import torch
+
+        CALLS.append((self.name, [len(one) for one in batch]))
+        if sum(len(one) for one in batch) > self.config.seconds * 16_000:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return [self.rows(one, [0.0, 0.0]) for one in batch]
+
+
+class Narrow(BatchyTexts):
+    """Computes in the precision that it was loaded with; a text with a ``Z`` goes far beyond half precision."""
+
+    def load(self, device, precision):
+        self.dtype = np.float16 if precision == "fp16" else np.float32
+
+    def rows(self, text, signature):
+        high = 1e6 if "Z" in text else 7.0
+        with np.errstate(over="ignore"):
+            values = np.full((len(text), 4), high + len(text), np.float64).astype(self.dtype)
+        return Rows(values, np.full(len(text), np.nan))
+
+
+@dataclass(frozen=True)
+class DeadlyConfig(TextConfig):
+    letter: str = field(default="", metadata={"recorded": False})
+    """A text with this letter kills the process."""
+    grave: str = field(default="", metadata={"recorded": False})
+    """It does so only while fewer files than `lives` lie in this folder."""
+    lives: int = field(default=1, metadata={"recorded": False})
+
+
+class Deadly(BatchyTexts):
+    """Kills its own process, as a driver or the system would, when it meets a letter."""
+
+    Config = DeadlyConfig
+    batch_cost = 60.0
+
+    def embed(self, batch, level):
+        config = self.config
+        if config.letter and any(config.letter in text for text in batch):
+            deaths = len(list(Path(config.grave).iterdir()))
+            if deaths < config.lives:
+                (Path(config.grave) / str(os.getpid())).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().embed(batch, level)
+
+
+class Unloadable(BatchyTexts):
+    """Its weights cannot be read."""
+
+    def load(self, device, precision):
+        raise ExtractionError("MER-E116", f"the weights cannot be read on {device}.")
+
+
 FAKES = {
     "face/batchy": BatchyFaces,
     "face/plain": PlainFaces,
@@ -126,6 +195,10 @@ FAKES = {
     "text/batchy": BatchyTexts,
     "text/solo": SoloTexts,
     "text/trouble": Trouble,
+    "audio/hungry": Hungry,
+    "text/narrow": Narrow,
+    "text/deadly": Deadly,
+    "text/unloadable": Unloadable,
 }
 
 

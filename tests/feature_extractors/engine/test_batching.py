@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -9,13 +11,13 @@ from mertools.corpus import Corpus
 from mertools.errors import ExtractionError
 
 
-def asked(name, level="utterance", tmp="."):
+def asked(name, level="utterance", tmp=".", precision="fp32"):
     corpus = Corpus("none", tmp, (), tmp)
     (one,) = ask(
         corpus,
         [name],
         level=level,
-        precision=lambda: "fp32",
+        precision=lambda: precision,
         audio_column="audio",
         text_column="text",
         tracker=lambda: "0" * 16,
@@ -118,6 +120,54 @@ def test_a_batch_size_that_did_not_fit_is_not_tried_again(fakes):
     fakes.CALLS.clear()
     embedder.embed(["aaaa"] * 8)
     assert [len(lengths) for _, lengths in fakes.CALLS] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("fits_s", [1, 2, 5, 8, 31, 32, 63, 64])
+def test_r10_the_size_that_fits_is_found_by_halving_and_changes_no_row(fakes, fits_s):
+    sounds = [Waveform(np.sin(np.arange(16_000) * (i + 1)).astype(np.float32)) for i in range(64)]
+    expected = Embedder(asked("audio/hungry")).embed(sounds)
+    embedder = Embedder(asked(f"audio/hungry:seconds={fits_s}"))
+    fakes.CALLS.clear()
+    found = embedder.embed(sounds)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+        np.testing.assert_array_equal(a.times_s, b.times_s)
+    too_large = [lengths for _, lengths in fakes.CALLS if len(lengths) > fits_s]
+    assert len(too_large) == math.ceil(math.log2(64 / fits_s))
+    assert sum(len(lengths) for _, lengths in fakes.CALLS if len(lengths) <= fits_s) == 64
+    fakes.CALLS.clear()
+    embedder.embed(sounds)
+    assert all(len(lengths) <= fits_s for _, lengths in fakes.CALLS)  # learned for good
+
+
+def test_what_overflows_in_fp16_is_computed_in_float32_and_never_infinite(fakes, caplog):
+    one = asked("text/narrow", "frame", precision="fp16")
+    one.extractor.load("cpu", "fp16")
+    found = outcome(one, {"a": ["abc"], "big": ["aZc"], "b": ["abcd"], "bigger": ["ZZ"]})
+    assert {clip: rows.values[0, 0] for clip, rows in found.items()} == {
+        "a": 10.0,
+        "big": np.float32(1e6 + 3),
+        "b": 11.0,
+        "bigger": np.float32(1e6 + 2),
+    }
+    assert all(rows.values.dtype == np.float32 for rows in found.values())
+    assert len(caplog.records) == 1
+    assert "text/narrow" in caplog.text
+
+
+def test_a_model_that_does_not_fit_in_float32_beside_fp16_costs_that_clip_alone(fakes, monkeypatch):
+    import torch
+
+    one = asked("text/narrow", "frame", precision="fp16")
+    one.extractor.load("cpu", "fp16")
+
+    def full(self, device, precision):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(type(one.extractor), "load", full)
+    found = outcome(one, {"a": ["abc"], "big": ["aZc"]})
+    assert found["a"].values[0, 0] == 10.0
+    assert found["big"].status == "oom"
 
 
 def test_a_clip_that_does_not_fit_alone_ends_with_oom(fakes):

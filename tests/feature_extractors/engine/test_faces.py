@@ -185,3 +185,29 @@ def test_a_frame_that_the_tracker_cannot_digest_costs_one_clip(videos, store, fa
     status, reason = store.status("face/plain")["mute"]
     assert status == "crash"
     assert "IndexError: unforeseen" in reason
+
+
+def test_a_worker_without_the_store_uses_the_face_tracks_that_it_is_sent(videos, store, new_store):
+    from feature_extractors.engine.cluster import _geometry, _Keeper
+    from feature_extractors.engine.cluster_worker import Actor, Job
+    from feature_extractors.engine.ledger import make_ledger
+    from feature_extractors.engine.options import ExtractionOptions
+    from feature_extractors.engine.running import worker_setup
+
+    names = ["face/hog:crop=square-union-224"]
+    extract(videos, ["face/hog"], store, **QUIET)  # makes the tracks
+    expected = new_store("expected")
+    extract(videos, names, expected, **QUIET)
+    options = ExtractionOptions(**QUIET)
+    ledger = make_ledger(videos, names, store, options)
+    setup = worker_setup(ledger, options)
+    delivery = Actor(setup, "")._deliver(Job(ledger.tasks, _geometry(setup, ledger.tasks, store)))
+    assert delivery.error is None
+    spaces = [space for space, _ in delivery.shards]
+    assert spaces == [ledger.asked[0].spec.fingerprint]  # no track was made again
+    with _Keeper(setup, store, ledger.tasks) as keeper:
+        list(keeper.take(delivery))
+    (space,) = spaces
+    assert store.status(space) == expected.status(space)
+    for clip, embedding in expected.read_all(space).items():
+        np.testing.assert_array_equal(store.read(space, clip).values, embedding.values)

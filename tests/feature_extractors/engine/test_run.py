@@ -10,6 +10,7 @@ from feature_extractors.engine.options import ExtractionOptions
 from mertools.corpus import Corpus
 from mertools.errors import ExtractionError, MachineError, MerToolsError
 from mertools.media import DecoderPool
+from mertools.store.transfer import merge
 
 SMALL = {"group_clips": 3, "quiet": True, "device": "cpu", "flush_s": 0.0}
 
@@ -71,6 +72,21 @@ def test_shards_together_are_the_whole(corpus, store, new_store, fakes):
     parts = [extract(corpus, fakes.names_of(corpus), sharded, shard=f"{i}/3", **SMALL) for i in (3, 1, 2)]
     assert fakes.contents(sharded) == fakes.contents(store)
     assert sum(part.rows for part in parts) == 36
+
+
+def test_shards_of_three_machines_merge_into_the_store_of_one(corpus, store, new_store, fakes):
+    extract(corpus, fakes.names_of(corpus), store, **SMALL)
+    parts = [new_store(f"part{i}") for i in (1, 2, 3)]
+    for i, part in enumerate(parts, start=1):
+        extract(corpus, fakes.names_of(corpus), part, shard=f"{i}/3", **SMALL)
+    merged = new_store("merged")
+    for part in reversed(parts):
+        for one in merge(merged, part):
+            assert (one.replaced, one.unchanged, one.conflicts) == (0, 0, {})
+    assert fakes.contents(merged) == fakes.contents(store)
+    assert {s.fingerprint: s.spec for s in merged.spaces()} == {s.fingerprint: s.spec for s in store.spaces()}
+    assert extract(corpus, fakes.names_of(corpus), merged, **SMALL).rows == 0  # the media digests came along
+    assert not merged.verify(deep=True)
 
 
 def test_limit_takes_whole_groups_in_the_order_of_work(corpus, store, fakes):
@@ -178,8 +194,11 @@ def test_a_part_of_a_file_is_known_by_its_part(tmp_path, store, fakes):
         (["face/batchy:crop=openface-folder"], {}, "MER-E008"),
         (["face/batchy:fps=0"], {}, "MER-E009"),
         (["audio/batchy@1234"], {}, "MER-E007"),
-        (["audio/batchy"], {"engine": "ray"}, "MER-E012"),
+        (["audio/batchy"], {"engine": "rai"}, "MER-E012"),
         (["audio/batchy"], {"device": "tpu9"}, "MER-O020"),
+        (["audio/batchy"], {"device": "cpu,cpu"}, "MER-E060"),
+        (["audio/batchy"], {"spool": "there"}, "MER-E013"),
+        (["audio/batchy"], {"workers": -1}, "MER-E004"),
         ([], {}, "MER-E001"),
     ],
 )

@@ -196,3 +196,64 @@ def test_wrong_use_is_one_paragraph_with_a_code(
     words = [str(tmp_path / word) if word == "nowhere" else word for word in words]
     assert main(["store", *words, "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == code
+
+
+def test_show_says_duration_and_coverage(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mertools.corpus import Clip, Corpus, Split
+    from mertools.store import MediaFacts
+
+    long, short = tmp_path / "long.mp4", tmp_path / "short.mp4"
+    for path, digest, duration_s in ((long, "d-long", 10.0), (short, "d-short", 2.0)):
+        path.write_bytes(digest.encode())
+        store.remember_media(path, MediaFacts(digest, duration_s))
+    one = store.declare(SpaceSpec("audio/prosody", "utterance", 2, 1, {}))
+    two = store.declare(SpaceSpec("audio/other", "utterance", 2, 1, {}))
+    media = {"a": "d-long", "b": "d-short", "c": "d-long[2.5:]", "d": "d-long[1:4.5]", "e": "unknown"}
+    with store.writer(one) as writer, store.writer(two) as other:
+        for clip, digest in media.items():
+            writer.add(clip, np.ones((1, 2), np.float32), np.zeros(1), media=digest)
+        writer.fail("f", "silent", "", media="d-short")
+        other.fail("g", "silent", "")
+    store.close()
+    code, document = call(capsys, "show", store.path, "audio/prosody")
+    assert code == 0
+    assert document["duration_s"] == {"lowest": 2.0, "median": 5.5, "highest": 10.0, "total": 23.0}
+    assert document["coverage"] == {"": [5, 7]}
+    assert document["without_row"] == ["g"]
+    clips = tuple(Clip(n, "test" if n in "ef" else "train", None, None, {}) for n in "abcefhij")
+    corpus = Corpus("c", tmp_path / "corpus", clips, tmp_path, (Split("train"), Split("test", "test")))
+    corpus.write()
+    code, document = call(capsys, "show", store.path, "audio/prosody", "--corpus", tmp_path / "corpus")
+    assert document["coverage"] == {"train": [3, 6], "test": [1, 2]}
+    assert document["without_row"] == ["h", "i", "j"]
+    assert main(["store", "show", str(store.path), "audio/prosody", "--corpus", str(tmp_path / "corpus")]) == 0
+    out = capsys.readouterr().out
+    assert "3 of 6 (50.0%) train" in out
+    assert "3 never extracted: h, i, j" in out
+
+
+def test_show_without_a_space_shows_all(full: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document = call(capsys, "show", full.path)
+    assert (code, len(document)) == (0, 2)
+    assert main(["store", "show", str(full.path)]) == 0
+    assert capsys.readouterr().out.count("coverage") == 2
+
+
+def test_compare_says_libraries_dimensions_and_correlation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
+    for name, version, shift in (("a", "2.11", 0.0), ("b", "2.12", 0.5)):
+        with open_store(tmp_path / name, create=True) as store:
+            facts = {"libraries": {"torch": version, "numpy": "2.4"}}
+            with store.writer(store.declare(SpaceSpec("face/hog", "frame", 3, 1, {}, facts=facts))) as writer:
+                noise = np.random.default_rng(1).standard_normal(50).astype(np.float32) * np.float32(shift)
+                writer.add("x", values + np.stack([0 * noise, noise, 0 * noise], axis=1), np.arange(50) / 25)
+    words = ("compare", tmp_path / "a", "face/hog", "face/hog", "--other", tmp_path / "b")
+    code, document = call(capsys, *words)
+    assert (code, document["settings"]) == (0, {})
+    assert document["facts"] == {"libraries.torch": ["2.11", "2.12"]}
+    assert (document["numbers"]["n_dimensions"], document["numbers"]["dimension"]) == (1, 1)
+    with open_store(tmp_path / "a") as one, open_store(tmp_path / "b") as two:
+        pair = [store.read("face/hog", "x").values.astype(np.float64).ravel() for store in (one, two)]
+    assert document["numbers"]["correlation"] == pytest.approx(np.corrcoef(*pair)[0, 1], abs=1e-12)
+    assert main(["store", *map(str, words)]) == 0
+    assert "libraries.torch: '2.11' | '2.12'" in capsys.readouterr().out
