@@ -160,7 +160,7 @@ class CausalModel(TokenModel):
         spread = self.spreading and device.startswith("cuda") and self._is_too_large(device, precision)
         options = {"device_map": "auto", "max_memory": _free_memory()} if spread else {}
         model = self.from_folder(self.network(self.architecture), dtype=kind, **options)
-        if spread and {"cpu", "disk"} & set(map(str, model.hf_device_map.values())):
+        if spread and {"cpu", "disk"} & set(map(str, getattr(model, "hf_device_map", {}).values())):
             raise ExtractionError(
                 "MER-E217",
                 f"{self.name}: {self.weights.folder} does not fit on the GPUs of this machine together.",
@@ -169,8 +169,8 @@ class CausalModel(TokenModel):
         model.eval().requires_grad_(False)
         if precision != "fp32":
             _narrow_matrices(model, {"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
-        self.device, self.precision = device, precision
         self._model = model if spread else model.to(device)
+        self.device, self.precision = str(model.device) if spread else device, precision
         self._learn_inputs()
 
     def _is_too_large(self, device: str, precision: Precision) -> bool:

@@ -27,7 +27,8 @@ LONGEST = 4096
 """Tokens of a window at most, also where a model could see more: one forward pass has to fit."""
 _SPECIAL = 2  # tokens that models add to a text, at most
 _PROBE = 9  # tokens
-_LOOKS_AT_VALUES = ("xlnet", "deberta", "deberta-v2")  # of tensors, which have none on the meta device
+_MIXES_DEVICES = ("xlnet", "deberta")  # so they cannot compute on the meta device
+_WANTS_A_MASK = ("deberta-v2",)  # or it looks for padding in tokens, which have no value on the meta device
 # where positions are counted from behind the padding's place
 _BEHIND_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet", "data2vec-text")
 
@@ -87,11 +88,13 @@ class TokenModel(Pretrained[str]):
         network = cls.network(config)
         with torch.device("meta"):
             model = (network.from_config if hasattr(network, "from_config") else network)(config).eval()
-        device = "cpu" if config.model_type in _LOOKS_AT_VALUES else "meta"
+        device = "cpu" if config.model_type in _MIXES_DEVICES else "meta"
         if device == "cpu":
             _fill_with_one_zero(model)
         with torch.device(device), torch.inference_mode():
-            output = model(torch.zeros(1, _PROBE, dtype=torch.long), output_hidden_states=True)
+            probe = torch.zeros(1, _PROBE, dtype=torch.long)
+            mask = torch.ones_like(probe) if config.model_type in _WANTS_A_MASK else None
+            output = model(probe, attention_mask=mask, output_hidden_states=True)
         rows, dim = output.last_hidden_state.shape[1:]
         return PublishedShape(dim, rows, _PROBE, len(output.hidden_states) - 1, n_parameters(model))
 
