@@ -25,6 +25,7 @@ from mertools.errors import ExtractionError
 
 LONGEST = 4096
 """Tokens of a window at most, also where a model could see more: one forward pass has to fit."""
+_AS_MERBENCH = ("mer2024", "mer2025", "mer2026")
 _SPECIAL = 2  # tokens that models add to a text, at most
 _PROBE = 9  # tokens
 _MIXES_DEVICES = ("xlnet", "deberta")  # so they cannot compute on the meta device
@@ -40,13 +41,13 @@ class TokenModelConfig(WeightsConfig, TextConfig):
     Attributes:
         layers: ``last4``, the sum of the last four hidden layers; ``last``, ``lastN``; or one layer's number.
         overlap: tokens that two windows share where a text is longer than the model can see; None for a quarter.
-        edition: whose published embeddings these are: ``merbench`` (also MER2024 to MER2026) or ``mer2023``. For text
-            both sum the last four layers; what differs is the name of the folder they are exported to.
+        edition: whose published embeddings these are; MERBench's rule holds for MER2024 to MER2026. For text MER2023
+            sums the last four layers too; what differs is the name of the folder they are exported to.
     """
 
     layers: str = "last4"
     overlap: int | None = None
-    edition: Literal["merbench", "mer2023"] = "merbench"
+    edition: Literal["mer2023", "merbench", "mer2024", "mer2025", "mer2026"] = "merbench"
 
 
 class TokenModel(Pretrained[str]):
@@ -119,6 +120,11 @@ class TokenModel(Pretrained[str]):
     def padding_invariant(self) -> bool:
         """What fills a batch is masked."""
         return True
+
+    def settings(self) -> dict[str, Any]:
+        """Options; editions of one rule are one setting."""
+        edition = self.config.edition
+        return {**super().settings(), "edition": "merbench" if edition in _AS_MERBENCH else edition}
 
     def cost(self, length: int) -> float:
         """Characters; how many tokens they are is known later, and the forward passes are planned by tokens."""
