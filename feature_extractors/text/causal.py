@@ -24,7 +24,7 @@ from feature_extractors.text.token_model import TokenModel, TokenModelConfig
 from mertools.errors import ExtractionError, MissingDependencyError
 
 _REBUILT = ("baichuan", "chatglm")
-_NOT_REBUILT = ("moss", "stablelm_alpha", "RefinedWebModel", "RefinedWeb")
+_NOT_REBUILT = ("moss", "stablelm_alpha")
 # switches of ChatGLM's configuration that are built in one position
 _CHATGLM_AS_BUILT = {
     "multi_query_attention": True,
@@ -58,8 +58,6 @@ class CausalModel(TokenModel):
         *("llama", "mistral", "qwen2", "qwen3", "gpt2", "openai-gpt", "gpt_neo", "gpt_neox", "bloom", "falcon", "opt"),
         *("stablelm", *_REBUILT),
     )
-    # not parameters but constants that older files carry
-    unused = ("rotary_emb.inv_freq", "attn.masked_bias", "attn.bias", "attention.bias")
     checked = ("layers", "overlap", "spreading")
     # all hidden states of a pass are in memory at once: 41 of 5120 numbers for each token
     cpu_tokens = 512
@@ -116,14 +114,14 @@ class CausalModel(TokenModel):
             for name, built in _CHATGLM_AS_BUILT.items()
             if kind == "chatglm" and stated.get(name, built) not in (built, None)
         ]
+        wrong += ["quantization_config"] if stated.get("quantization_config") else []
         if kind == "opt" and stated.get("word_embed_proj_dim", stated.get("hidden_size")) != stated.get("hidden_size"):
             wrong.append(f"word_embed_proj_dim={stated['word_embed_proj_dim']}, hidden_size={stated['hidden_size']}")
         if wrong:
             raise ExtractionError(
                 "MER-E218",
-                f"{self.name}: {folder / 'config.json'} asks for a variant that has no such embedding: "
-                f"{'; '.join(wrong)}.",
-                "Take another checkpoint of the family.",
+                f"{self.name}: {folder / 'config.json'} asks for a variant that is not computed: {'; '.join(wrong)}.",
+                "Take another checkpoint of the family, in 16 or 32 bit.",
             )
 
     @cached_property
@@ -160,7 +158,7 @@ class CausalModel(TokenModel):
         spread = self.spreading and device.startswith("cuda") and self._is_too_large(device, precision)
         options = {"device_map": "auto", "max_memory": _free_memory()} if spread else {}
         model = self.from_folder(self.network(self.architecture), dtype=kind, **options)
-        if spread and {"cpu", "disk"} & set(map(str, model.hf_device_map.values())):
+        if spread and {"cpu", "disk"} & set(map(str, getattr(model, "hf_device_map", {}).values())):
             raise ExtractionError(
                 "MER-E217",
                 f"{self.name}: {self.weights.folder} does not fit on the GPUs of this machine together.",
@@ -169,8 +167,8 @@ class CausalModel(TokenModel):
         model.eval().requires_grad_(False)
         if precision != "fp32":
             _narrow_matrices(model, {"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
-        self.device, self.precision = device, precision
         self._model = model if spread else model.to(device)
+        self.device, self.precision = str(model.device) if spread else device, precision
         self._learn_inputs()
 
     def _is_too_large(self, device: str, precision: Precision) -> bool:

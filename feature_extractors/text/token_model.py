@@ -25,9 +25,11 @@ from mertools.errors import ExtractionError
 
 LONGEST = 4096
 """Tokens of a window at most, also where a model could see more: one forward pass has to fit."""
+_AS_MERBENCH = ("mer2024", "mer2025", "mer2026")
 _SPECIAL = 2  # tokens that models add to a text, at most
 _PROBE = 9  # tokens
-_LOOKS_AT_VALUES = ("xlnet", "deberta", "deberta-v2")  # of tensors, which have none on the meta device
+_MIXES_DEVICES = ("xlnet", "deberta")  # so they cannot compute on the meta device
+_WANTS_A_MASK = ("deberta-v2",)  # or it looks for padding in tokens, which have no value on the meta device
 # where positions are counted from behind the padding's place
 _BEHIND_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet", "data2vec-text")
 
@@ -39,13 +41,13 @@ class TokenModelConfig(WeightsConfig, TextConfig):
     Attributes:
         layers: ``last4``, the sum of the last four hidden layers; ``last``, ``lastN``; or one layer's number.
         overlap: tokens that two windows share where a text is longer than the model can see; None for a quarter.
-        edition: whose published embeddings these are: ``merbench`` (also MER2024 to MER2026) or ``mer2023``. For text
-            both sum the last four layers; what differs is the name of the folder they are exported to.
+        edition: whose published embeddings these are; MERBench's rule holds for MER2024 to MER2026. For text MER2023
+            sums the last four layers too; what differs is the name of the folder they are exported to.
     """
 
     layers: str = "last4"
     overlap: int | None = None
-    edition: Literal["merbench", "mer2023"] = "merbench"
+    edition: Literal["mer2023", "merbench", "mer2024", "mer2025", "mer2026"] = "merbench"
 
 
 class TokenModel(Pretrained[str]):
@@ -87,11 +89,13 @@ class TokenModel(Pretrained[str]):
         network = cls.network(config)
         with torch.device("meta"):
             model = (network.from_config if hasattr(network, "from_config") else network)(config).eval()
-        device = "cpu" if config.model_type in _LOOKS_AT_VALUES else "meta"
+        device = "cpu" if config.model_type in _MIXES_DEVICES else "meta"
         if device == "cpu":
             _fill_with_one_zero(model)
         with torch.device(device), torch.inference_mode():
-            output = model(torch.zeros(1, _PROBE, dtype=torch.long), output_hidden_states=True)
+            probe = torch.zeros(1, _PROBE, dtype=torch.long)
+            mask = torch.ones_like(probe) if config.model_type in _WANTS_A_MASK else None
+            output = model(probe, attention_mask=mask, output_hidden_states=True)
         rows, dim = output.last_hidden_state.shape[1:]
         return PublishedShape(dim, rows, _PROBE, len(output.hidden_states) - 1, n_parameters(model))
 
@@ -116,6 +120,11 @@ class TokenModel(Pretrained[str]):
     def padding_invariant(self) -> bool:
         """What fills a batch is masked."""
         return True
+
+    def settings(self) -> dict[str, Any]:
+        """Options; editions of one rule are one setting."""
+        edition = self.config.edition
+        return {**super().settings(), "edition": "merbench" if edition in _AS_MERBENCH else edition}
 
     def cost(self, length: int) -> float:
         """Characters; how many tokens they are is known later, and the forward passes are planned by tokens."""

@@ -113,7 +113,7 @@ class SentencePieceTokenizer:
         back: Sequence[str] = (),
         further: Sequence[str] = (),
     ) -> None:
-        if find_spec("sentencepiece") is None:
+        if not _installed("sentencepiece"):
             raise needs_sentencepiece(path, extractor)
         from sentencepiece import SentencePieceProcessor
 
@@ -157,15 +157,22 @@ def read_tokenizer(weights: Weights, model_type: str, extractor: str) -> Tokeniz
     of_bert = there == {"vocab.txt"} and model_type != "mpnet"
     cls: Any = BertTokenizer if of_bert else AutoTokenizer
     pieces = [name for name in _PIECES if name in there]
-    if pieces and "tokenizer.json" not in there and (find_spec("sentencepiece") is None or find_spec("google") is None):
+    if pieces and "tokenizer.json" not in there and not (_installed("sentencepiece") and _installed("google.protobuf")):
         raise needs_sentencepiece(weights.folder / pieces[0], extractor)
     try:
         with quiet_transformers():
             tokenizer = cls.from_pretrained(weights.folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # the library behind it raises nothing more special
         raise _unreadable(weights.folder / min(there), extractor, error) from error
     # published embeddings of XLNet know the segment of each token; its tokenizer gave it unasked up to transformers 4
     return LibraryTokenizer(tokenizer, types=model_type == "xlnet")
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # what it is part of
+        return False
 
 
 def needs_sentencepiece(path: Path, extractor: str) -> MissingDependencyError:

@@ -249,6 +249,7 @@ def test_models_published_as_differences_ask_for_a_folder(name):
         ("chatglm", {"multi_query_attention": False}, "multi_query_attention=False"),
         ("chatglm", {"pre_seq_len": 128}, "pre_seq_len=128"),
         ("opt", {"word_embed_proj_dim": 16}, "word_embed_proj_dim=16"),
+        ("llama", {"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantization_config"),
     ],
 )
 def test_variants_that_are_not_computed_are_refused(tiny_text, tmp_path, kind, change, named):
@@ -286,3 +287,15 @@ def test_a_model_that_fits_no_gpu_is_refused(tiny_text, monkeypatch):
     with pytest.raises(ExtractionError, match=r"MER-E217.*does not fit"):
         extractor.load("cuda", "bf16")
     assert asked == {"dtype": "auto", "device_map": "auto", "max_memory": {0: 10}}
+
+
+def test_a_model_that_is_spread_stays_where_it_was_put_and_gets_its_inputs_there(tiny_text, monkeypatch):
+    plain = CausalModel.from_folder
+    monkeypatch.setattr("feature_extractors.text.causal.find_spec", lambda _: object())
+    monkeypatch.setattr("feature_extractors.text.causal._free_memory", dict)
+    monkeypatch.setattr(CausalModel, "_is_too_large", lambda *_: True)
+    monkeypatch.setattr(CausalModel, "from_folder", lambda self, cls, dtype, **_: plain(self, cls, dtype=dtype))
+    extractor = create_extractor("text/causal", weights=str(tiny_text("llama")), shard="auto")
+    extractor.load("cuda", "fp32")
+    assert extractor.device == "cpu"
+    np.testing.assert_array_equal(rows(extractor), rows(make(tiny_text("llama"))))

@@ -236,5 +236,6 @@ def test_edition_is_recorded_and_text_is_the_same_in_both(tiny_text):
     """Fact 1 concerns sound; MER2023's text is the sum of the last four layers too."""
     later, first = (make(tiny_text("bert"), edition=edition) for edition in ("merbench", "mer2023"))
     assert first.settings()["edition"] == "mer2023" != later.settings()["edition"]
+    assert make(tiny_text("bert"), edition="mer2026").settings() == later.settings()
     rows = [extractor.embed(["高兴"], "frame")[0].values for extractor in (later, first)]
     np.testing.assert_array_equal(*rows)
