@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from mertools.openset import PARSERS
 
 from mertools import Predictions, get_track
 from mertools.errors import SubmissionError, UnknownNameError
 from mertools.metrics import METRICS
+from mertools.openset import PARSERS
 from mertools.tracks import TRACKS, Track, describe
 from mertools.tracks.columns import objects
 from mertools.wheels import Wheels
