@@ -71,6 +71,14 @@ def find_devices(asked: str, options: ExtractionOptions) -> tuple[str, ...]:
     return ("cpu",) * max(1, n_cpus // CPUS_PER_WORKER)
 
 
+def count_cores(options: ExtractionOptions) -> int:
+    """See `feature_extractors.engine.engines.Engine.count_cores`."""
+    _connect(options.address)
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
 def run_tasks(setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[Said]:
     """See `feature_extractors.engine.engines.Engine.run_tasks`."""
     _connect(setup.address)

@@ -30,6 +30,9 @@ class Engine(Protocol):
             MerToolsError: if one is not there.
         """
 
+    def count_cores(self, options: ExtractionOptions) -> int:
+        """Cores that all workers together may use."""
+
     def run_tasks(self, setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[Said]:
         """Compute all tasks; yield a beat for each clip, and what has become durable of clips and tasks.
 

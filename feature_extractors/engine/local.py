@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from feature_extractors.engine.options import resolve_devices
+from feature_extractors.engine.options import n_cores, resolve_devices
 from feature_extractors.engine.report import Said
 from feature_extractors.engine.tasks import Task
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 def find_devices(asked: str, options: ExtractionOptions) -> tuple[str, ...]:
     """See `feature_extractors.engine.engines.Engine.find_devices`."""
     return resolve_devices(asked)
+
+
+def count_cores(options: ExtractionOptions) -> int:
+    """See `feature_extractors.engine.engines.Engine.count_cores`."""
+    return n_cores()
 
 
 def run_tasks(setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[Said]:

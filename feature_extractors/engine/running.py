@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from feature_extractors.engine.batching import utterance_of
 from feature_extractors.engine.engines import check_engine, devices_of, find_engine
 from feature_extractors.engine.ledger import Ledger, ask_for, make_ledger
-from feature_extractors.engine.options import ExtractionOptions
+from feature_extractors.engine.options import ExtractionOptions, n_cores
 from feature_extractors.engine.progress import Progress
 from feature_extractors.engine.report import TaskReport
 from feature_extractors.engine.sources import clip_sources
@@ -106,7 +105,7 @@ def worker_setup(ledger: Ledger, options: ExtractionOptions) -> WorkerSetup:
         asked=ledger.asked,
         geometry=ledger.geometry,
         devices=devices,
-        decoders=options.decoders or _decoders(len(devices)),
+        decoders=options.decoders or _decoders(find_engine(options.engine).count_cores(options), len(devices)),
         timeout_s=max(options.timeout_s, LONG_CLIP_SHARE * longest),
         flush_s=options.flush_s,
         address=options.address,
@@ -152,9 +151,9 @@ def _check_room(ledger: Ledger, store: Store) -> None:
         )
 
 
-def _decoders(n_workers: int) -> int:
+def _decoders(n_cores: int, n_workers: int) -> int:
     """Decoder processes of a worker by default: half of its share of the cores, at least 2 for all, at most 8 each."""
-    return min(max(2 if n_workers == 1 else 1, n_cores() // (2 * n_workers)), 8)
+    return min(max(2 if n_workers == 1 else 1, n_cores // (2 * n_workers)), 8)
 
 
 def _few_threads() -> None:
@@ -163,8 +162,3 @@ def _few_threads() -> None:
 
     if torch.get_num_threads() > n_cores():
         torch.set_num_threads(n_cores())
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

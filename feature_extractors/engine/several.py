@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from feature_extractors.engine.options import n_cores
 from feature_extractors.engine.report import Beat, Kept, Said, TaskReport
 from feature_extractors.engine.tasks import Task, narrowed
 from mertools.errors import ExtractionError, MerToolsError
@@ -109,7 +110,7 @@ class _Crew:
         self._before = [self._latest(one.spec.fingerprint) for one in setup.asked]
         self._members: list[_Member] = []
         self._began = time.monotonic()
-        self._n_threads = max(1, len(os.sched_getaffinity(0)) // len(setup.devices)) if _has_affinity() else 0
+        self._n_threads = max(1, n_cores() // len(setup.devices))
 
     def work(self) -> Generator[Said]:
         """Until nothing is left."""
@@ -162,7 +163,7 @@ class _Crew:
 
     def _start(self, device: str) -> _Member:
         ours, theirs = socket.socketpair()
-        threads = {"OMP_NUM_THREADS": str(self._n_threads)} if self._n_threads and device == "cpu" else {}
+        threads = {"OMP_NUM_THREADS": str(self._n_threads)} if device == "cpu" else {}
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-c", _BOOT, str(theirs.fileno()), json.dumps(sys.path)],
@@ -293,7 +294,3 @@ def _death(process: subprocess.Popen[bytes]) -> str:
     if code >= 0:
         return f"exit code {code}"
     return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-
-
-def _has_affinity() -> bool:
-    return hasattr(os, "sched_getaffinity")

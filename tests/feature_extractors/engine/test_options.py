@@ -1,6 +1,13 @@
 import pytest
 
-from feature_extractors.engine.options import ExtractionOptions, resolve_device, resolve_precision
+from feature_extractors.engine.options import (
+    ExtractionOptions,
+    LazyDevices,
+    resolve_device,
+    resolve_devices,
+    resolve_precision,
+)
+from feature_extractors.engine.running import _decoders
 from mertools.errors import ExtractionError, MachineError
 
 
@@ -40,3 +47,38 @@ def test_precision_follows_the_device_unless_chosen():
     assert resolve_precision(None, "cpu") == "fp32"
     assert resolve_precision(None, "cuda") == "bf16"
     assert resolve_precision("fp16", "cpu") == "fp16"
+
+
+@pytest.mark.parametrize(
+    ("workers", "names"),
+    [(0, ("cuda:0", "cuda:1")), (1, ("cuda:0",)), (3, ("cuda:0", "cuda:1", "cuda:0"))],
+)
+def test_every_worker_has_a_device_and_every_device_a_worker_unless_told_otherwise(workers, names):
+    devices = LazyDevices("auto", workers, lambda asked: ("cuda:0", "cuda:1"))
+    assert devices.names == names
+    assert devices.name == "cuda:0"
+
+
+def test_auto_means_all_gpus_and_one_gpu_has_no_number(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for count, names in ((3, ("cuda:0", "cuda:1", "cuda:2")), (1, ("cuda",))):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        assert resolve_devices("auto") == names
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_devices("auto") == ("cpu",)
+
+
+@pytest.mark.parametrize("asked", ["cuda:0,cuda:0", "cpu,cuda:0"])
+def test_devices_of_two_kinds_or_twice_the_same_are_refused(asked):
+    with pytest.raises(ExtractionError) as caught:
+        resolve_devices(asked)
+    assert caught.value.code == "MER-E060"
+
+
+@pytest.mark.parametrize(
+    ("n_cores", "n_workers", "each"), [(2, 1, 2), (8, 1, 4), (64, 1, 8), (2, 2, 1), (64, 8, 4), (16, 64, 1)]
+)
+def test_workers_share_the_cores_for_decoding(n_cores, n_workers, each):
+    assert _decoders(n_cores, n_workers) == each

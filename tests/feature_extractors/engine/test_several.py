@@ -84,10 +84,11 @@ def test_a_clip_over_which_workers_die_again_and_again_is_named_when_the_others_
 ):
     (tmp_path / "grave").mkdir()
     name = f"text/deadly:letter=f:lives=99:grave={tmp_path / 'grave'}"
-    with pytest.raises(ExtractionError, match="9 clips") as caught:
+    with pytest.raises(ExtractionError, match=r"[89] clips") as caught:
         extract(corpus, [name], store, workers=2, **OPTIONS)
     assert caught.value.code == "MER-E062"
     assert "SIGKILL" in str(caught.value)
+    assert "clip05" not in store.status("text/deadly")
     assert 3 <= len(list((tmp_path / "grave").iterdir())) <= 4
     assert set(store.status("text/deadly")) >= {c.name for c in corpus.clips if c.split == "test"}
 
