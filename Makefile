@@ -36,6 +36,9 @@ lint: $(INSTALLED)  ## style, dependency direction, types
 bench: $(INSTALLED)  ## benchmarks on the CPU (CLIPS=folder of real clips); results go to benchmarks/results
 	$(THREADS) $(BIN)/python benchmarks/store.py
 	$(THREADS) $(BIN)/python benchmarks/scoring.py
+	$(THREADS) $(BIN)/python benchmarks/wheels.py
+	$(THREADS) $(BIN)/python benchmarks/leaks.py
+	$(BIN)/python benchmarks/corrupt.py --clips $(CLIPS)
 	$(THREADS) OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/face_track.py $(CLIPS)
 
 bench-gpu:  ## benchmarks on a GPU, with the interpreter PYTHON and clips that it makes itself
