@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 THREADS := OMP_NUM_THREADS=2
 CLIPS ?= ../shared/data/clips
+NOISE ?= ../shared/data/emodb/wav
 ROUNDS ?= 10
 
 .PHONY: demo test test-slow soak lint bench bench-gpu docs clean help
@@ -33,9 +34,12 @@ lint: $(INSTALLED)  ## style, dependency direction, types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## benchmarks on the CPU (CLIPS=folder of real clips); results go to benchmarks/results
+bench: $(INSTALLED)  ## benchmarks on the CPU (CLIPS=, NOISE= folders of real clips and sounds); results go to benchmarks/results
 	$(THREADS) $(BIN)/python benchmarks/store.py
 	$(THREADS) $(BIN)/python benchmarks/scoring.py
+	$(THREADS) $(BIN)/python benchmarks/wheels.py
+	$(THREADS) $(BIN)/python benchmarks/leaks.py
+	$(BIN)/python benchmarks/corrupt.py --clips $(CLIPS) --noise $(NOISE)
 	$(THREADS) OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/face_track.py $(CLIPS)
 
 bench-gpu:  ## benchmarks on a GPU, with the interpreter PYTHON and clips that it makes itself

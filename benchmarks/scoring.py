@@ -6,35 +6,22 @@ Wall and processor seconds, the best of several repeats; on a busy machine compa
 from __future__ import annotations
 
 import json
-import os
-import platform
 import tempfile
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import REPEATS, best, machine
+from wheels import cells, made_wheels
 
 from mertools.labels import MER_EMOTIONS
 from mertools.metrics import METRICS, power
 from mertools.metrics.intervals import interval, paired_test
+from mertools.openset import read_column
 from submissions import package, score, validate
 from submissions.floors import floors
-
-REPEATS = 5
-
-
-def best(action: Callable[[], Any]) -> dict[str, float]:
-    """Least wall and processor seconds of several repeats."""
-    wall, cpu = [], []
-    for _ in range(REPEATS):
-        start, start_cpu = time.perf_counter(), time.process_time()
-        action()
-        wall.append(time.perf_counter() - start)
-        cpu.append(time.process_time() - start_cpu)
-    return {"wall_s": round(min(wall), 4), "cpu_s": round(min(cpu), 4)}
 
 
 def peak_megabytes(action: Callable[[], Any]) -> float:
@@ -88,8 +75,12 @@ def main() -> None:
     circumplex = [affect, affect + rng.normal(size=affect.shape)]
     units = [rng.integers(0, 2, (n_frames, 12)) for _ in range(2)]
     macro_f1, mean_ccc, au_f1 = (METRICS.get(name) for name in ("macro_f1", "mean_ccc", "au_f1"))
+    wheels = made_wheels()
+    wheel_score = METRICS.get("ew2025_f1").bind(wheels=wheels)
+    words = [read_column(cells(list(wheels.forms), some, seed), some) for seed in (0, 1)]
     actions: dict[str, Callable[[], Any]] = {
-        # one entry, one line; the emotion wheels have their own benchmark beside this one
+        # one entry, one line; wheels.py measures the emotion wheels in detail
+        "emotion wheels: 20000 clips, five wheels, both levels": lambda: wheel_score(*words),
         "validate 132171 rows": lambda: validate("mer2023-semi", large),
         "validate 132171 rows against candidates": lambda: validate("mer2023-semi", large, listed),
         "validate 132171 rows, every sixth wrong": lambda: validate("mer2023-semi", bad, listed),
@@ -108,8 +99,7 @@ def main() -> None:
         "score 20000 rows against another": lambda: score("mer2024-semi", files[0], truth, against=files[1]),
     }
     results = {
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)},
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "machine": machine(),
         "repeats": REPEATS,
         "seconds": {name: best(action) for name, action in actions.items()},
         "peak_megabytes": {name: peak_megabytes(action) for name, action in actions.items() if "1 M frames" in name},

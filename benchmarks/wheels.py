@@ -10,14 +10,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import REPEATS, best, machine
 
 from mertools.metrics import METRICS
 from mertools.metrics.intervals import interval
@@ -26,7 +24,6 @@ from mertools.openset import format_words, read_column
 from mertools.wheels import Groups, Wheel, Wheels
 from mertools.wheels.official import read_folder
 
-REPEATS = 5
 N_CLIPS = 20_000
 N_FORMS = 7_386
 FINALS = ("ew2025_f1", "ew2026_level1_f1")
@@ -69,17 +66,6 @@ def main() -> None:
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
-
-
-def best(action: Callable[[], Any]) -> dict[str, float]:
-    """Least wall and processor seconds of several repeats."""
-    wall, cpu = [], []
-    for _ in range(REPEATS):
-        start, start_cpu = time.perf_counter(), time.process_time()
-        action()
-        wall.append(time.perf_counter() - start)
-        cpu.append(time.process_time() - start_cpu)
-    return {"wall_s": round(min(wall), 4), "cpu_s": round(min(cpu), 4)}
 
 
 def cells(forms: list[str], names: list[str], seed: int) -> dict[str, str]:
@@ -151,21 +137,6 @@ def first_builtin() -> Wheels:
 
     builtin_wheels.cache_clear()
     return builtin_wheels()
-
-
-def machine() -> dict[str, object]:
-    """What this was measured on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "load_1_min": round(os.getloadavg()[0], 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 if __name__ == "__main__":
