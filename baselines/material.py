@@ -13,8 +13,9 @@ import numpy as np
 
 from baselines.data import Table, coverage, load_table
 from baselines.options import TrainOptions
-from baselines.plan import Plan, make_folds, refuse_seen
+from baselines.plan import Plan, make_folds
 from baselines.protocol import Fold
+from baselines.seen import refuse_seen
 from baselines.spaces import Feature, find_features
 from mertools.corpus import Corpus
 from mertools.errors import TrainingError

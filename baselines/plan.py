@@ -11,12 +11,12 @@ import numpy as np
 
 from baselines.data import Table, is_annotated
 from baselines.protocol import Fold, k_folds, leave_one_value_out, strata_of
+from baselines.seen import refuse_scored
 from mertools.errors import TrainingError, did_you_mean
 from mertools.tracks import Track, get_track
 
 if TYPE_CHECKING:
     from baselines.options import TrainOptions
-    from baselines.spaces import Feature
     from mertools.corpus import Clip, Corpus
     from mertools.targets import Target
 
@@ -49,7 +49,7 @@ def make_plan(corpus: Corpus, track: str | None, target: Sequence[str], options:
 
     Raises:
         TrainingError: if neither track nor target is named, a target is of a kind that cannot be trained, classes of
-            track and corpus differ, or the training splits have no annotations.
+            track and corpus differ, the training splits have no annotations, or the track scores their clips.
         CorpusError: for a split or target that the corpus does not have.
     """
     chosen = get_track(track) if track else None
@@ -68,6 +68,8 @@ def make_plan(corpus: Corpus, track: str | None, target: Sequence[str], options:
         log.warning(
             "%d of %d training clips have no annotation and are left out", len(clips) - len(annotated), len(clips)
         )
+    if chosen:
+        refuse_scored(corpus, chosen, annotated, options.allow_seen)
     return Plan(chosen, targets, train_splits, _test_splits(corpus, chosen, train_splits, options), annotated)
 
 
@@ -127,36 +129,6 @@ def interval_groups(clips: Sequence[Clip], column: str) -> tuple[np.ndarray | No
         if groups is not None:
             return groups, unit
     return None, "clip"
-
-
-def refuse_seen(corpus: Corpus, features: Sequence[Feature], allow: bool) -> None:
-    """Refuse to score clips that an extractor was trained on.
-
-    The fact ``trained_on`` of a space lists corpora; `Corpus.seen_in` lists corpora that contain these clips.
-
-    Raises:
-        TrainingError: if they meet and `allow` is False (otherwise a warning).
-    """
-    here = {name.casefold(): name for name in (corpus.name, *corpus.seen_in)}
-    for feature in features:
-        stated = feature.facts.get("trained_on")
-        seen = [stated] if isinstance(stated, str) else list(stated or ())
-        met = [here[name.casefold()] for name in seen if name.casefold() in here]
-        if met and not allow:
-            raise TrainingError(
-                "MER-T034",
-                f"{feature.label} was trained on {', '.join(met)}, which holds the clips of corpus '{corpus.name}'; "
-                "scores on them say nothing about new clips.",
-                "Leave the space out, or accept that with --allow-seen.",
-            )
-        if met:
-            log.warning("%s was trained on %s: scores are optimistic", feature.label, ", ".join(met))
-        elif stated is None and corpus.seen_in and "weights" in feature.settings:
-            log.warning(
-                "it is not recorded what %s was trained on; these clips also stand in %s",
-                feature.label,
-                ", ".join(corpus.seen_in),
-            )
 
 
 def _targets(corpus: Corpus, track: Track | None, names: Sequence[str]) -> tuple[Target, ...]:

@@ -4,6 +4,7 @@
 
     RUN/recipe.yaml                      every setting; ``mertools train --recipe RUN/recipe.yaml`` repeats the run
     RUN/metrics.json                     scores
+    RUN/looks.jsonl                      how often predictions were scored against the truth of a test split
     RUN/folds.csv                        which clip was scored in which fold
     RUN/predictions/oof.csv, SPLIT.csv   out-of-fold predictions, and predictions of further splits
     RUN/predictions/seeds/oof-SEED.csv   out-of-fold predictions of single seeds

@@ -26,6 +26,7 @@ from mertools.config import to_mapping
 from mertools.corpus import Corpus
 from mertools.errors import TrainingError
 from mertools.files import write_text_atomically
+from mertools.looks import LOOKS, append_event
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,9 @@ def train(
         write_predictions(folder, task, material, outcome)
         design = Design(model, config, material.plan.targets, material.features, tuple(outcome.members))
         write_json(folder / "checkpoints" / "model.json", to_mapping(design))
-        write_json(folder / "metrics.json", report(corpus, recipe, settings, material, outcome))
+        found = report(corpus, recipe, settings, material, outcome)
+        count_looks(folder, found)
+        write_json(folder / "metrics.json", found)
     return Run.read(out)
 
 
@@ -121,6 +124,15 @@ def write_predictions(folder: Path, task: Task, material: Material, outcome: Out
     writer.writerow(("name", "fold", "left_out"))
     writer.writerows((name, *fold_of[name]) for name in names)
     write_text_atomically(folder / "folds.csv", text.getvalue())
+
+
+def count_looks(folder: Path, found: Mapping[str, Any]) -> None:
+    """Note in the run that the truth of its labelled test splits was looked at."""
+    for split, part in found["splits"].items():
+        value = part["metrics"].get(found["primary"])
+        if value is not None:
+            event = {"event": "look", "by": "train", "split": split, "metric": found["primary"], "value": value}
+            append_event(folder / LOOKS, event)
 
 
 def _keep(kept: dict[str, np.ndarray], fold: Fold, found: Mapping[str, np.ndarray], n_clips: int) -> None:

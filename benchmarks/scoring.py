@@ -10,6 +10,7 @@ import os
 import platform
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from mertools.labels import MER_EMOTIONS
-from mertools.metrics import METRICS
+from mertools.metrics import METRICS, power
 from mertools.metrics.intervals import interval, paired_test
 from submissions import package, score, validate
+from submissions.floors import floors
 
 REPEATS = 5
 
@@ -33,6 +35,22 @@ def best(action: Callable[[], Any]) -> dict[str, float]:
         wall.append(time.perf_counter() - start)
         cpu.append(time.process_time() - start_cpu)
     return {"wall_s": round(min(wall), 4), "cpu_s": round(min(cpu), 4)}
+
+
+def peak_megabytes(action: Callable[[], Any]) -> float:
+    """Most memory that Python and numpy hold at once above what they held before."""
+    tracemalloc.start()
+    action()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return round(peak / 1e6, 1)
+
+
+def all_detectable() -> None:
+    """What a list of tracks asks for, none of it remembered from before."""
+    power._variance.cache_clear()
+    for name in METRICS.names():
+        power.detectable(name, 411)
 
 
 def write(path: Path, names: list[str], labels: np.ndarray, valence: np.ndarray | None = None) -> Path:
@@ -62,7 +80,16 @@ def main() -> None:
     truth = write(folder / "truth.csv", some, true)
     waf, speakers = METRICS.get("waf"), rng.integers(0, 300, len(some))
     first, second = [true, said[0]], [true, said[1]]
-    actions = {
+    n_frames = 1_000_000
+    videos, affect = rng.integers(0, 500, n_frames), rng.normal(size=(n_frames, 2))
+    frames = rng.integers(0, 8, n_frames)
+    guessed = [np.where(rng.random(n_frames) < 0.5, frames, rng.integers(0, 8, n_frames)) for _ in range(2)]
+    expressions = [[frames, labels] for labels in guessed]
+    circumplex = [affect, affect + rng.normal(size=affect.shape)]
+    units = [rng.integers(0, 2, (n_frames, 12)) for _ in range(2)]
+    macro_f1, mean_ccc, au_f1 = (METRICS.get(name) for name in ("macro_f1", "mean_ccc", "au_f1"))
+    actions: dict[str, Callable[[], Any]] = {
+        # one entry, one line; the emotion wheels have their own benchmark beside this one
         "validate 132171 rows": lambda: validate("mer2023-semi", large),
         "validate 132171 rows against candidates": lambda: validate("mer2023-semi", large, listed),
         "validate 132171 rows, every sixth wrong": lambda: validate("mer2023-semi", bad, listed),
@@ -70,6 +97,13 @@ def main() -> None:
         "WAF of 20000 rows, 1000 draws of clips": lambda: interval(waf, first),
         "WAF of 20000 rows, 1000 draws of 300 speakers": lambda: interval(waf, first, speakers),
         "paired test of 20000 rows, 9999 swaps of clips": lambda: paired_test(waf, first, second),
+        "paired test of 20000 rows, 9999 swaps of 300 speakers": lambda: paired_test(waf, first, second, speakers),
+        "macro F1 of 1 M frames, 1000 draws of 500 videos": lambda: interval(macro_f1, expressions[0], videos),
+        "mean CCC of 1 M frames, 1000 draws of 500 videos": lambda: interval(mean_ccc, circumplex, videos),
+        "F1 of 12 action units, 1 M frames, 1000 draws of 500 videos": lambda: interval(au_f1, units, videos),
+        "paired test of 1 M frames, 9999 swaps of 500 videos": lambda: paired_test(macro_f1, *expressions, videos),
+        "floors of 20000 rows": lambda: floors(waf, {"classes": (true, said[0])}),
+        "smallest detectable difference of all metrics": all_detectable,
         "score 20000 rows": lambda: score("mer2024-semi", files[0], truth),
         "score 20000 rows against another": lambda: score("mer2024-semi", files[0], truth, against=files[1]),
     }
@@ -78,6 +112,7 @@ def main() -> None:
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "repeats": REPEATS,
         "seconds": {name: best(action) for name, action in actions.items()},
+        "peak_megabytes": {name: peak_megabytes(action) for name, action in actions.items() if "1 M frames" in name},
     }
     target = Path(__file__).parent / "results" / "scoring.json"
     target.parent.mkdir(exist_ok=True)

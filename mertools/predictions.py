@@ -1,7 +1,9 @@
 """`Predictions`: what a model says about clips, keyed by name; CSV in and out.
 
 Columns: ``name, discrete, prob_<label>..., <value>...`` as far as present; further kinds of predictions
-(``openset``, ``description``) are columns of text.
+(``openset``, ``description``, ``preference``) are columns of text. Where a clip has several rows, further columns tell
+them apart: ``name, frame, <value>...`` per frame, ``name, a1, a2, preference`` per pair of descriptions. Persons
+instead of clips are keyed by ``id``.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -24,11 +27,13 @@ class Predictions:
     """Predictions for N clips.
 
     Attributes:
-        names: clip names, unique, length N.
+        names: clip names, length N; unique unless `keys` tells rows apart.
         labels: class labels in index order; empty if nothing discrete is predicted.
         probabilities: ``(N, len(labels))``, rows sum to 1.
         values: continuous targets, each ``(N,)``.
         texts: text targets (open labels, descriptions), each of length N.
+        keys: further columns that identify a row (``frame``; ``a1`` and ``a2``), each of length N.
+        key: what the column of names is called: ``name`` or ``id``.
     """
 
     names: tuple[str, ...]
@@ -36,6 +41,8 @@ class Predictions:
     probabilities: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    key: Literal["name", "id"] = "name"
 
     def __post_init__(self) -> None:
         """Check shapes and names.
@@ -43,9 +50,14 @@ class Predictions:
         Raises:
             SubmissionError: for repeated names or arrays of another length.
         """
-        if len(set(self.names)) != len(self.names):
-            name, n = Counter(self.names).most_common(1)[0]
-            raise SubmissionError("MER-S001", f"predictions hold '{name}' {n} times.", "Predict each clip once.")
+        for name, cells in self.keys.items():
+            if len(cells) != len(self.names):
+                raise SubmissionError("MER-S003", f"'{name}' has {len(cells)} rows, expected {len(self.names)}.")
+        if len(set(self.row_keys)) != len(self.names):
+            row, n = Counter(self.row_keys).most_common(1)[0]
+            raise SubmissionError(
+                "MER-S001", f"predictions hold '{' '.join(row)}' {n} times.", f"Predict each {self._row} once."
+            )
         expected = (len(self.names), len(self.labels))
         if self.labels and self.probabilities.shape != expected:
             raise SubmissionError(
@@ -56,6 +68,15 @@ class Predictions:
                 raise SubmissionError("MER-S003", f"'{name}' has {len(column)} rows, expected {len(self.names)}.")
 
     @property
+    def row_keys(self) -> tuple[tuple[str, ...], ...]:
+        """What identifies each row: the name, and the cells of `keys`."""
+        return tuple(zip(self.names, *self.keys.values(), strict=True))
+
+    @property
+    def _row(self) -> str:
+        return "clip" if not self.keys else f"{self.key}, {', '.join(self.keys)}"
+
+    @property
     def discrete(self) -> tuple[str, ...]:
         """The most probable label per clip (first of equals); empty if there are no labels."""
         if not self.labels:
@@ -64,7 +85,7 @@ class Predictions:
 
     def write(self, path: Path) -> None:
         """Write the CSV atomically; numbers with enough digits to read back the same float64."""
-        columns: dict[str, tuple[str, ...]] = {"name": self.names}
+        columns: dict[str, tuple[str, ...]] = {self.key: self.names, **self.keys}
         if self.labels:
             columns["discrete"] = self.discrete
         columns |= {name: tuple(repr(float(v)) for v in value) for name, value in self.values.items()}
@@ -92,7 +113,8 @@ class Predictions:
             raise SubmissionError("MER-S004", f"{path} does not exist.", "Write it with: mertools predict") from None
         except (csv.Error, UnicodeDecodeError) as error:
             raise SubmissionError("MER-S005", f"{path} is not a UTF-8 CSV file: {error}.") from None
-        if "name" not in header:
+        key: Literal["name", "id"] = "id" if "id" in header and "name" not in header else "name"
+        if key not in header:
             raise SubmissionError("MER-S006", f"{path}, row 1: there is no column 'name'; found: {', '.join(header)}.")
         repeated = [column for column, n in Counter(header).items() if n > 1]
         if repeated:
@@ -103,12 +125,15 @@ class Predictions:
         table = {column: tuple(row[i] for row in rows) for i, column in enumerate(header)}
         labels = tuple(c.removeprefix("prob_") for c in header if c.startswith("prob_"))
         probabilities = np.array([_numbers(path, f"prob_{label}", table[f"prob_{label}"]) for label in labels]).T
-        rest = [c for c in header if c not in ("name", "discrete") and not c.startswith("prob_")]
+        further = _further_keys(header)
+        known = {key, "discrete", *further}
+        rest = [c for c in header if c not in known and not c.startswith("prob_")]
         values = {c: _numbers(path, c, table[c]) for c in rest if _numeric(table[c])}
         texts = {c: table[c] for c in rest if c not in values}
         if not labels and "discrete" in table:
             texts["discrete"] = table["discrete"]
-        found = cls(table["name"], labels, probabilities if labels else np.zeros((0, 0)), values, texts)
+        keys = {c: table[c] for c in further}
+        found = cls(table[key], labels, probabilities if labels else np.zeros((0, 0)), values, texts, keys, key)
         found._require_discrete(table.get("discrete", ()), path)
         return found
 
@@ -122,6 +147,13 @@ class Predictions:
                     "probable by the prob_ columns.",
                     "Delete the prob_ columns, or write the label that they give.",
                 )
+
+
+def _further_keys(header: list[str]) -> tuple[str, ...]:
+    """Columns that tell rows of one clip apart."""
+    if "frame" in header:
+        return ("frame",)
+    return ("a1", "a2") if {"a1", "a2", "preference"} <= set(header) else ()
 
 
 def _numeric(cells: tuple[str, ...]) -> bool:

@@ -1,7 +1,8 @@
 """Predictions in, a validated package and a score out."""
 
-from submissions.packaging import Mended, Receipt, mend, package
+from submissions.packaging import Mended, mend, package
 from submissions.problems import InvalidSubmissionError, Problem, is_valid
+from submissions.receipt import Receipt
 from submissions.scoring import Comparison, Score, score
 from submissions.validation import validate
 

@@ -7,7 +7,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -15,13 +16,14 @@ from pathlib import PurePosixPath
 from submissions import problems as codes
 from submissions.problems import Problem, Severity
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 512 << 20
 """Largest file read, and largest content of a zip."""
 MAX_MEMBERS = 1_000
 MAX_RATIO = 200
 """A member that unpacks to more than this many times its size is refused (CSV files reach about 20)."""
 
 _DIRECTORY_BYTES = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, struct.error, OSError, ValueError)
 _JUNK = re.compile(r"(^|/)(__MACOSX(/|$)|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 
 
@@ -30,13 +32,11 @@ class Opened:
     """What a zip holds.
 
     Attributes:
-        member: name of the member that was read; empty if none could be.
-        content: its bytes; None if none could be read.
+        contents: name of each data member that was read -> its bytes, in the zip's order.
         problems: everything wrong with the zip.
     """
 
-    member: str = ""
-    content: bytes | None = None
+    contents: dict[str, bytes] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -45,59 +45,93 @@ def is_zip(content: bytes) -> bool:
     return content[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def open_zip(content: bytes, suffix: str) -> Opened:
+def member_names(content: bytes) -> list[str]:
+    """Names of a zip's files without what file managers add; empty if it does not open or has too many."""
+    if not _directory_is_small(content, 1 << 16):
+        return []
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            return [m.filename for m in archive.infolist() if not m.is_dir() and not _JUNK.search(m.filename)]
+    except _DAMAGE:
+        return []
+
+
+def open_zip(content: bytes, suffix: str, *, max_ratio: int = MAX_RATIO) -> Opened:
     """Read the one data file of a zip.
 
     Args:
         content: the zip, at most `MAX_BYTES`.
         suffix: what data files end in, e.g. ``.csv``.
+        max_ratio: how many times its size a member may unpack to.
     """
+    return _open(content, suffix, single=True, max_members=MAX_MEMBERS, max_ratio=max_ratio)
+
+
+def open_members(content: bytes, suffix: str, *, max_members: int = MAX_MEMBERS, max_ratio: int = MAX_RATIO) -> Opened:
+    """Read all data files of a zip; see `open_zip`.
+
+    Args:
+        content: the zip, at most `MAX_BYTES`.
+        suffix: what data files end in.
+        max_members: how many of them there may be.
+        max_ratio: how many times its size a member may unpack to.
+    """
+    return _open(content, suffix, single=False, max_members=max_members, max_ratio=max_ratio)
+
+
+def write_zip(members: Mapping[str, bytes]) -> bytes:
+    """A zip with members at its root, the same bytes on every machine: not compressed, fixed time and mode."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in members.items():
+            member = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            member.compress_type = zipfile.ZIP_STORED
+            member.create_system = 3
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, content)
+    return out.getvalue()
+
+
+def _open(content: bytes, suffix: str, *, single: bool, max_members: int, max_ratio: int) -> Opened:
     opened = Opened()
-    if not _directory_is_small(content):
+    if not _directory_is_small(content, max_members):
         opened.problems.append(_problem(codes.ZIP_BOMB, "a zip with a huge list of members", "one small file"))
         return opened
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             members = archive.infolist()
-            opened.problems += _member_problems(members)
+            opened.problems += _member_problems(members, len(content), max_ratio)
             data = [m for m in members if _is_data(m, suffix)]
-            opened.problems += _choice_problems(members, data, suffix)
-            if len(data) == 1 and not _blocked(opened.problems):
-                opened.member = data[0].filename
-                opened.content = _read(archive, data[0], opened.problems)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, struct.error, OSError, ValueError) as error:
+            opened.problems += _choice_problems(members, data, suffix, single=single)
+            if (len(data) == 1 or not single) and not _blocked(opened.problems):
+                for member in data:
+                    opened.contents[member.filename] = _read(archive, member)
+    except _DAMAGE as error:
         opened.problems.append(_problem(codes.BROKEN_ZIP, f"a damaged zip ({error})", "a zip that opens"))
-        opened.content = None
+        opened.contents.clear()
     return opened
 
 
-def write_zip(name: str, content: bytes) -> bytes:
-    """A zip with one member at its root, the same bytes on every machine: not compressed, fixed time and mode."""
-    out = BytesIO()
-    member = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    member.compress_type = zipfile.ZIP_STORED
-    member.create_system = 3
-    member.external_attr = 0o644 << 16
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr(member, content)
-    return out.getvalue()
-
-
-def _directory_is_small(content: bytes) -> bool:
+def _directory_is_small(content: bytes, max_members: int) -> bool:
     """Checked before the directory is parsed: a million members would fill memory. Zip64 is refused with it."""
     end = content.rfind(b"PK\x05\x06")
     if end < 0 or end + 20 > len(content):
         return True  # not a zip: zipfile says so
     n_members, n_bytes = struct.unpack_from("<HI", content, end + 10)
-    return bool(n_members <= MAX_MEMBERS and n_bytes <= _DIRECTORY_BYTES)
+    return bool(n_members <= max_members and n_bytes <= _DIRECTORY_BYTES + 256 * max_members)
 
 
 def _is_data(member: zipfile.ZipInfo, suffix: str) -> bool:
     return member.filename.lower().endswith(suffix) and not _JUNK.search(member.filename) and not member.is_dir()
 
 
-def _member_problems(members: list[zipfile.ZipInfo]) -> Iterator[Problem]:
+def _member_problems(members: list[zipfile.ZipInfo], n_bytes: int, max_ratio: int) -> Iterator[Problem]:
     total = sum(m.file_size for m in members)
+    if sum(m.compress_size for m in members) > n_bytes:
+        yield _problem(codes.ZIP_BOMB, "members that overlap", "members one behind the other")
+    for name, n in Counter(m.filename.casefold() for m in members).items():
+        if n > 1:
+            yield _problem(codes.REPEATED_MEMBER, f"{n} members called {name}", "each name once, in capitals or not")
     if total > MAX_BYTES:
         yield _problem(codes.TOO_LARGE, f"a zip of {total} bytes unpacked", f"at most {MAX_BYTES}")
     for member in members:
@@ -109,35 +143,43 @@ def _member_problems(members: list[zipfile.ZipInfo]) -> Iterator[Problem]:
             yield _problem(
                 codes.JUNK_IN_ZIP, f"the member {member.filename}", "nothing but the submission", codes.RUN_FIX
             )
-        if member.file_size > MAX_RATIO * max(member.compress_size, 1) and member.file_size > 1 << 20:
+        if member.file_size > max_ratio * max(member.compress_size, 1) and member.file_size > 1 << 20:
             ratio = member.file_size // max(member.compress_size, 1)
-            yield _problem(codes.ZIP_BOMB, f"{member.filename}, compressed {ratio} times", f"at most {MAX_RATIO} times")
+            yield _problem(codes.ZIP_BOMB, f"{member.filename}, compressed {ratio} times", f"at most {max_ratio} times")
 
 
-def _choice_problems(members: list[zipfile.ZipInfo], data: list[zipfile.ZipInfo], suffix: str) -> Iterator[Problem]:
+def _choice_problems(
+    members: list[zipfile.ZipInfo], data: list[zipfile.ZipInfo], suffix: str, *, single: bool
+) -> Iterator[Problem]:
     plain = [m.filename for m in members if not m.is_dir() and not _JUNK.search(m.filename)]
     if not plain:
         yield _problem(codes.EMPTY_FILE, "a zip without a file", f"one {suffix} file at its root")
     elif not data:
         yield _problem(codes.FILE_NAME, ", ".join(plain[:5]), f"a file that ends in {suffix}")
-    elif len(plain) > 1:
+    elif len(plain) > 1 and single:
         yield _problem(codes.SEVERAL_FILES, ", ".join(plain[:5]), f"one {suffix} file")
-    if data and all("/" in m.filename and not _unsafe(m) for m in data):
+    elif len(plain) > len(data):
+        other = [name for name in plain if not name.lower().endswith(suffix)]
+        yield _problem(codes.SEVERAL_FILES, ", ".join(other[:5]), f"nothing but {suffix} files")
+    if data and any("/" in m.filename and not _unsafe(m) for m in data):
         yield _problem(codes.FOLDER_IN_ZIP, data[0].filename, "the file at the zip's root, no folder", codes.RUN_FIX)
 
 
 def _blocked(problems: list[Problem]) -> bool:
-    stop = {codes.TOO_LARGE, codes.ENCRYPTED, codes.ZIP_BOMB, codes.SEVERAL_FILES, codes.UNSAFE_PATH}
+    stop = {codes.TOO_LARGE, codes.ENCRYPTED, codes.ZIP_BOMB, codes.UNSAFE_PATH, codes.REPEATED_MEMBER}
     return any(problem.code in stop for problem in problems)
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, problems: list[Problem]) -> bytes | None:
-    """The member's bytes; a size in the directory may lie, so no more than promised is read."""
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """The member's bytes; a size in the directory may lie, so no more than promised is read.
+
+    Raises:
+        ValueError: if there are more or fewer.
+    """
     with archive.open(member) as file:
         content = file.read(member.file_size + 1)
     if len(content) != member.file_size:
-        problems.append(_problem(codes.BROKEN_ZIP, "a member of another size than stated", "a zip that opens"))
-        return None
+        raise ValueError(f"{member.filename} has another size than stated")
     return content
 
 

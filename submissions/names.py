@@ -39,12 +39,12 @@ def name_problems(
         rows = {key: first[key] for key in rows}
         found = _repeats(keys, numbers, rows, column)
     strange = set(rows).difference(candidates) if candidates is not None else rows.keys()
-    odd = {key for key in strange if key != _strip(key) or not shown(key).strip()}
+    odd = {key for key in strange if key != _strip(key) or not key or (JOINT in key and not _complete(key))}
     for number, key in zip(numbers, keys, strict=True) if odd else ():
         if key not in odd:
             continue
         name = shown(key)
-        if not name.strip():
+        if not _complete(key):
             found.append(Problem(codes.EMPTY_NAME, "error", number, column, name, "a name", "Write the name."))
         else:
             mend = f"Delete the spaces, {RUN_FIX}"
@@ -132,6 +132,10 @@ def meant_keys(keys: Sequence[str], candidates: Sequence[str]) -> dict[str, str]
         if len(near) == 1 and near[0] not in present and claims[_fold(key)] == 1:
             meant[key] = near[0]
     return meant
+
+
+def _complete(key: str) -> bool:
+    return all(part.strip() for part in key.split(JOINT))
 
 
 def _strip(key: str) -> str:

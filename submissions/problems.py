@@ -53,6 +53,26 @@ HEADER_SPELLING = "MER-S047"
 OUTSIDE_RANGE = "MER-S048"
 CONTROL_CHARACTER = "MER-S049"
 BLANK_LINES = "MER-S050"
+OBJECT_ARRAY = "MER-S052"
+ARRAY_FORM = "MER-S053"
+ARRAY_SIZE = "MER-S054"
+HEADER_LINE = "MER-S055"
+FRAME_KEY = "MER-S056"
+EMPTY_TEXT = "MER-S057"
+TEXT_LANGUAGE = "MER-S058"
+UNKNOWN_WORDS = "MER-S059"
+SCORED_AS_EMPTY = "MER-S085"
+WORD_SEPARATOR = "MER-S086"
+WORD_BRACKETS = "MER-S087"
+WORD_APOSTROPHE = "MER-S088"
+WORD_LETTERS = "MER-S089"
+MANY_WORDS = "MER-S090"
+REPEATED_WORD = "MER-S091"
+LONG_CELL = "MER-S092"
+WORDS_UNREADABLE = "MER-S093"
+WORD_DOT = "MER-S094"
+TEXT_FILE = "MER-S095"
+REPEATED_MEMBER = "MER-S096"
 
 _FORMULA_STARTS = {*"=+-@\t\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"}  # with the full-width forms (OWASP)
 
@@ -100,7 +120,7 @@ class Problem:
             where += f", column {harmless(self.column)}"
         kind = "" if self.severity == "error" else "warning: "
         return (
-            f"{self.code}  {where}: {kind}found {harmless(self.found)}.\n"
+            f"{self.code}  {where}: {kind}found {harmless(self.found, longest=240)}.\n"
             f"          Expected {self.expected}.\n          {self.mend}"
         )
 

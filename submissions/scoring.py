@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from mertools.errors import SubmissionError, did_you_mean
-from mertools.labels import NA_WORDS
-from mertools.metrics import METRICS, ClassRow, class_table, confusion
-from mertools.metrics.intervals import Interval, PairedTest, interval, paired_test
-from mertools.targets import Kind, Target
-from mertools.tracks import ReferenceScorer, Track, get_track
+from mertools.errors import SubmissionError
+from mertools.metrics import ClassRow, Metric, class_table, confusion
+from mertools.metrics.intervals import Interval, PairedTest, interval
+from mertools.tracks import Columns, ReferenceScorer, Track, get_track
 from mertools.tracks.columns import arguments
-from submissions.floors import Columns, Floor, floors
-from submissions.names import join_keys, shown
-from submissions.problems import CONTAINER, PREDICTIONS_FILE, Problem, harmless
-from submissions.reading import Table, read_names, read_table, readable_or_raise, trusted_table
-from submissions.validation import check, plain_number, suffix_of
+from submissions.aligning import Aligned, align
+from submissions.floors import Floor, floors
+from submissions.problems import Problem
+from submissions.reading import read_names
+from submissions.resources import Resources, resources_of
+from submissions.truth import Truth, read_truth, uncovered
 
-GROUP_COLUMNS = ("speaker", "source")
-
-_EXPECTED = (CONTAINER, PREDICTIONS_FILE)  # nothing odd: what is scored need not be packaged yet
+Mode = Literal["reference", "strict"]
+"""How an undefined number is given: NaN, as the organisers' code has it (``reference``), or 0 (``strict``)."""
 
 
 @dataclass(frozen=True)
@@ -49,29 +47,39 @@ class Score:
 
     Attributes:
         track: id of the track.
-        n: clips scored.
+        n: rows scored.
         primary: name of the metric that ranks.
         metrics: metric name -> value, the primary one first.
-        interval: 95 % confidence interval of the primary metric.
+        interval: 95 % confidence interval of the primary metric; None if none was asked for.
         floors: what trivial predictions get on the primary metric.
-        labels: classes in index order; empty if the track has none.
+        labels: classes in index order; empty if the track has no single class target.
         per_class: one row per class.
         confusion: ``(C, C)``, rows true, columns predicted.
         warnings: oddities that the organisers' code passes over.
-        against: comparison with another submission, if asked for.
+        against: comparisons with other submissions; p-values are adjusted over all of them (Holm).
+        parts: metric name -> what it is the mean of (traits, action units, wheels).
+        resources: what the number was made with (tables of wheels, groups of synonyms), by name.
+        notes: why the number differs from the organisers', and other things that its reader must know.
+        mode: how undefined numbers are given.
+        n_unannotated: rows of the truth that are marked as not annotated.
     """
 
     track: str
     n: int
     primary: str
     metrics: Mapping[str, float]
-    interval: Interval
+    interval: Interval | None
     floors: Mapping[str, Floor]
     labels: tuple[str, ...]
     per_class: tuple[ClassRow, ...]
     confusion: np.ndarray
     warnings: tuple[Problem, ...]
-    against: Comparison | None = None
+    against: tuple[Comparison, ...] = ()
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    resources: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    mode: Mode = "reference"
+    n_unannotated: int = 0
 
     @property
     def value(self) -> float:
@@ -80,30 +88,28 @@ class Score:
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``submission score --json``; numbers at full precision, undefined ones null."""
+        bounds = self.interval
         document: dict[str, Any] = {
             "track": self.track,
             "n": self.n,
+            "n_unannotated": self.n_unannotated,
+            "mode": self.mode,
             "primary": self.primary,
-            "metrics": {name: _number(value) for name, value in self.metrics.items()},
-            "interval": [_number(self.interval.low), _number(self.interval.high)],
-            "interval_unit": self.interval.unit,
-            "n_groups": self.interval.n_groups,
-            "interval_method": self.interval.method,
+            "metrics": _numbers(self.metrics),
+            "interval": [_number(bounds.low), _number(bounds.high)] if bounds else [None, None],
+            "interval_unit": bounds.unit if bounds else None,
+            "n_groups": bounds.n_groups if bounds else None,
+            "interval_method": bounds.method if bounds else "none",
             "floors": {name: _number(floor.value) for name, floor in self.floors.items()},
             "per_class": [asdict(row) for row in self.per_class],
             "confusion": {"labels": list(self.labels), "rows_true": self.confusion.tolist()},
+            "parts": {name: _numbers(parts) for name, parts in self.parts.items()},
+            "resources": dict(self.resources),
+            "notes": list(self.notes),
             "warnings": [problem.as_json() for problem in self.warnings],
         }
-        if self.against is not None:
-            document["against"] = {
-                "file": self.against.file,
-                "metrics": {name: _number(value) for name, value in self.against.metrics.items()},
-                "difference": _number(self.against.test.difference),
-                "p": self.against.test.p,
-                "interval_unit": self.against.test.unit,
-                "n_groups": self.against.test.n_groups,
-                "n_swaps": self.against.test.n_swaps,
-            }
+        if self.against:
+            document["against"] = [_comparison(found) for found in self.against]
         return document
 
 
@@ -112,8 +118,11 @@ def score(
     file: Path | str,
     truth: Path | str,
     *,
-    against: Path | str | None = None,
+    against: Path | str | Sequence[Path | str] | None = None,
     candidates: Path | str | None = None,
+    wheels: Path | str | Any | None = None,
+    groups: Path | str | Any | None = None,
+    mode: Mode = "reference",
     n_draws: int = 1000,
     seed: int = 0,
 ) -> Score:
@@ -124,11 +133,14 @@ def score(
 
     Args:
         track: the track or its id.
-        file: the upload (CSV or zip) or a predictions CSV.
-        truth: CSV with ``name`` and the track's targets; a column ``speaker`` (else ``source``) groups the clips.
-        against: another submission, for a paired test.
+        file: the upload (bare or zipped) or a predictions CSV.
+        truth: CSV with the track's key and targets; a column ``speaker`` (else ``source``) groups the clips.
+        against: other submissions, for paired tests.
         candidates: CSV with the clips to predict; oddities are told against it.
-        n_draws: resampled corpora behind the interval.
+        wheels: folder of emotion-wheel tables; else that of ``MERTOOLS_WHEELS``, else the built-in ones.
+        groups: recorded groups of synonyms, for a track that needs them.
+        mode: ``reference`` leaves undefined numbers undefined, as the organisers' code; ``strict`` makes them 0.
+        n_draws: resampled corpora behind the interval; 0 for the metrics alone (no interval, floors or parts).
         seed: of resampling, swapping and floors.
 
     Raises:
@@ -136,209 +148,141 @@ def score(
             or the organisers' code would stop.
     """
     track = track if isinstance(track, Track) else get_track(track)
-    scorer = _scorer_of(track)
-    known = _read_truth(track, Path(truth))
-    listed = read_names(Path(candidates), track.upload.keys) if candidates is not None else None
-    columns, warnings = _columns(track, scorer, Path(file), known, listed)
-    primary = METRICS.get(track.primary)
-    bounds = interval(primary, arguments(primary, columns), known.groups, unit=known.unit, n_draws=n_draws, seed=seed)
-    compared = None
-    if against is not None:
-        other, _ = _columns(track, scorer, Path(against), known, listed)
-        test = paired_test(
-            primary, arguments(primary, columns), arguments(primary, other), known.groups, unit=known.unit, seed=seed
-        )
-        compared = Comparison(Path(against).name, track.measure(other), test)
+    scorer = require_scorer(track)
+    found = resources_of(track, wheels, groups)
+    known = read_truth(track, Path(truth))
+    listed = read_names(Path(candidates), track) if candidates is not None else None
+    aligned = align(track, scorer, Path(file), known, listed, found.groups)
+    metrics = [metric.bind(**found.bound) for metric in track.metrics]
+    others = [against] if isinstance(against, Path | str) else list(against or ())
+    rivals = [(Path(other), align(track, scorer, Path(other), known, listed, found.groups)) for other in others]
+    columns, scored, primary = aligned.columns, aligned.truth, metrics[0]
     labels = track.target("classes").classes if "classes" in columns else ()
-    codes = range(len(labels))
+    warnings = [*known.warnings, *(uncovered(known, listed) if listed is not None else ()), *aligned.warnings]
     return Score(
         track=track.id,
-        n=len(known.names),
+        n=len(scored.names),
         primary=track.primary,
-        metrics=track.measure(columns),
-        interval=bounds,
-        floors=floors(primary, columns, seed=seed),
+        metrics=_measured(metrics, columns, mode),
+        interval=_interval(primary, columns, scored, n_draws, seed) if n_draws else None,
+        floors=floors(primary, columns, seed=seed) if n_draws else {},
         labels=labels,
-        per_class=tuple(
-            replace(row, label=labels[int(row.label)]) for row in class_table(*columns["classes"], classes=codes)
-        )
-        if labels
-        else (),
-        confusion=confusion(*columns["classes"], classes=codes) if labels else np.zeros((0, 0), np.int64),
-        warnings=(*known.warnings, *warnings),
-        against=compared,
+        per_class=_per_class(columns, labels),
+        confusion=confusion(*columns["classes"], classes=range(len(labels))) if labels else np.zeros((0, 0), np.int64),
+        warnings=tuple(warnings),
+        against=_compared(primary, aligned, rivals, metrics, mode, seed),
+        parts=_parts(track, metrics, columns) if n_draws else {},
+        resources=found.labels,
+        notes=_notes(found, known, mode),
+        mode=mode,
+        n_unannotated=known.n_unannotated,
     )
 
 
-# -- truth -------------------------------------------------------------------------------------------------------------
+def require_scorer(track: Track) -> ReferenceScorer:
+    """The scorer of a track.
 
-
-@dataclass(frozen=True)
-class _Truth:
-    names: list[str]
-    columns: dict[Kind, np.ndarray]
-    groups: np.ndarray | None
-    unit: str
-    warnings: tuple[Problem, ...]
-
-
-def _read_truth(track: Track, path: Path) -> _Truth:
-    keys = track.upload.keys
-    table = trusted_table(path, [*keys, *(t.name for t in track.targets)], "truth file")
-    last = {name: i for i, name in enumerate(join_keys([table.cells(key) for key in keys]))}
-    names, rows = list(last), list(last.values())
-    columns = {}
-    for target in track.targets:
-        cells = table.cells(target.name)
-        columns[target.kind] = np.array([_annotation(target, cells[i], path, table.numbers[i]) for i in rows])
-    groups, unit, warnings = _groups(table, rows)
-    if len(last) < len(table.rows):
-        warnings.append(_odd("MER-S022", f"{len(table.rows) - len(last)} repeated names in the truth", "each once"))
-    return _Truth(names, columns, groups, unit, tuple(warnings))
-
-
-def _annotation(target: Target, cell: str, path: Path, row: int) -> int | float:
-    if target.kind == "classes" and cell in target.classes:
-        return target.classes.index(cell)
-    number = plain_number(cell) if target.kind == "value" else None
-    if number is not None and math.isfinite(number):
-        return number
-    expected = f"one of: {', '.join(target.classes)}" if target.classes else "a finite number"
-    raise SubmissionError(
-        "MER-S075",
-        f"{path}, row {row}, column {target.name}: '{cell}' is no annotation.{did_you_mean(cell, target.classes)}",
-        f"Expected {expected}.",
-    )
-
-
-def _groups(table: Table, rows: Sequence[int]) -> tuple[np.ndarray | None, str, list[Problem]]:
-    warnings: list[Problem] = []
-    for column in GROUP_COLUMNS:
-        if column in table.header:
-            cells = table.cells(column)
-            keys = [cells[i] for i in rows]
-            if all(key.strip() for key in keys):
-                return np.array(keys), column, warnings
-            n = sum(not key.strip() for key in keys)
-            warnings.append(_odd("MER-S051", f"{n} clips without a {column}", f"a {column} each; it is not used"))
-    return None, "clip", warnings
-
-
-# -- predictions -------------------------------------------------------------------------------------------------------
-
-
-def _columns(
-    track: Track, scorer: ReferenceScorer, path: Path, truth: _Truth, candidates: list[str] | None
-) -> tuple[Columns, list[Problem]]:
-    """Aligned columns, and the oddities of the file."""
-    table = read_table(path, suffix=suffix_of(track))
-    readable_or_raise(table, path)
-    _require_columns(track, table, path)
-    _require_widths(table, path)
-    labels = {target.name: table.cells(target.name) for target in track.targets}
-    if scorer.all_labels:
-        for target in track.targets:
-            if target.kind == "classes":
-                for number, cell in zip(table.numbers, labels[target.name], strict=True):
-                    _prediction(target, cell, path, number)
-    row_of = {name: i for i, name in enumerate(join_keys([table.cells(key) for key in track.upload.keys]))}
-    _require_names(scorer, row_of, truth.names, path)
-    columns: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for target in track.targets:
-        cells = [labels[target.name][row_of[name]] for name in truth.names]
-        numbers = [table.numbers[row_of[name]] for name in truth.names]
-        said = [_prediction(target, cell, path, number) for cell, number in zip(cells, numbers, strict=True)]
-        columns[target.kind] = (truth.columns[target.kind], np.array(said))
-    odd = check(replace_count(track, candidates), table, path.name, candidates)
-    return columns, [replace(problem, severity="warning") for problem in odd if problem.code not in _EXPECTED]
-
-
-def replace_count(track: Track, candidates: list[str] | None) -> Track:
-    """The track without its official number of rows, which no score depends on, unless candidates are given."""
-    return track if candidates is not None else replace(track, candidates=replace(track.candidates, count=None))
-
-
-def _scorer_of(track: Track) -> ReferenceScorer:
-    if track.scorer is None:
+    Raises:
+        SubmissionError: if none was published.
+    """
+    if track.scorer is None or not track.primary:
         raise SubmissionError(
             "MER-S076", f"{track.id} has no public scorer; nothing can be scored.", "Validate and package it instead."
         )
     return track.scorer
 
 
-def _require_columns(track: Track, table: Table, path: Path) -> None:
-    for name in (*track.upload.keys, *(target.name for target in track.targets)):
-        if name not in table.header:
+def _measured(metrics: Sequence[Metric], columns: Columns, mode: Mode) -> dict[str, float]:
+    """All metrics.
+
+    Raises:
+        SubmissionError: where one cannot be computed and the organisers' code stops too.
+    """
+    found = {}
+    for metric in metrics:
+        try:
+            value = float(metric(*arguments(metric, columns)))
+        except ValueError as error:
             raise SubmissionError(
-                "MER-S077",
-                f"{path}, row 1: there is no column '{name}', and the organisers' scorer stops; "
-                f"found: {harmless(','.join(table.header), longest=200)}.{did_you_mean(name, table.header)}",
-                "Write the column, or run: mertools submission validate --fix --out NEW_FILE ...",
-            )
+                "MER-S164", f"{metric.name} cannot be computed: {error}", "The organisers' scorer stops too."
+            ) from None
+        found[metric.name] = 0.0 if mode == "strict" and math.isnan(value) else value
+    return found
 
 
-def _require_widths(table: Table, path: Path) -> None:
-    for number, row in zip(table.numbers, table.rows, strict=True):
-        if len(row) > len(table.header):
-            raise SubmissionError(
-                "MER-S078",
-                f"{path}, row {number}: {len(row)} cells under {len(table.header)} columns; "
-                "the organisers' reader stops.",
-                "Mend the row.",
-            )
+def _interval(metric: Metric, columns: Columns, truth: Truth, n_draws: int, seed: int) -> Interval:
+    return interval(metric, arguments(metric, columns), truth.groups, unit=truth.unit, n_draws=n_draws, seed=seed)
 
 
-def _require_names(scorer: ReferenceScorer, predicted: Mapping[str, int], names: Sequence[str], path: Path) -> None:
-    n, wanted = len(predicted), len(names)
-    if (scorer.names == "equal" and n != wanted) or (scorer.names == "at least" and n < wanted):
-        how = "exactly" if scorer.names == "equal" else "at least"
-        apart = {
-            "Missing": [name for name in names if name not in predicted],
-            "Not in the truth": sorted(set(predicted) - set(names)),
-        }
-        named = " ".join(
-            f"{what} ({len(found)}): {', '.join(found[:5])}{', ...' if len(found) > 5 else ''}."
-            for what, found in apart.items()
-            if found
-        )
-        raise SubmissionError(
-            "MER-S079",
-            f"{path} has {n} distinct names, the truth {wanted}; the organisers' scorer wants {how} as many. {named}",
-            "Predict the clips of the truth file.",
-        )
-    missing = [name for name in names if name not in predicted]
-    if missing:
-        raise SubmissionError(
-            "MER-S080",
-            f"{path} has no row for {len(missing)} of the {wanted} scored clips, first "
-            f"'{harmless(shown(missing[0]))}'; the organisers' scorer stops.",
-            "Predict every candidate.",
-        )
+def _per_class(columns: Columns, labels: Sequence[str]) -> tuple[ClassRow, ...]:
+    if not labels:
+        return ()
+    table = class_table(*columns["classes"], classes=range(len(labels)))
+    return tuple(replace(row, label=labels[int(row.label)]) for row in table)
 
 
-def _prediction(target: Target, cell: str, path: Path, row: int) -> int | float:
-    if target.kind == "classes" and cell in target.classes:
-        return target.classes.index(cell)
-    if target.kind == "value":
-        number = plain_number(cell) if cell not in NA_WORDS else None
-        if number is not None and math.isfinite(number):
-            return number
-        raise SubmissionError(
-            "MER-S081",
-            f"{path}, row {row}, column {target.name}: '{harmless(cell)}' is not a finite number; "
-            "the organisers' scorer stops.",
-            "Write a number.",
-        )
-    raise SubmissionError(
-        "MER-S082",
-        f"{path}, row {row}, column {target.name}: label '{harmless(cell)}' is not one of {', '.join(target.classes)}; "
-        f"the organisers' scorer stops.{did_you_mean(cell, target.classes)}",
-        "Mend it by hand, or run: mertools submission validate --fix --out NEW_FILE ...",
+def _parts(track: Track, metrics: Sequence[Metric], columns: Columns) -> dict[str, dict[str, float]]:
+    """What a metric is the mean of, for metrics that are one."""
+    found = {}
+    for metric in metrics:
+        if metric.parts is not None:
+            names = [target.name for kind in metric.inputs for target in track.inputs[kind]]
+            sums = metric.statistics(*arguments(metric, columns)).sum(axis=0)
+            found[metric.name] = dict(metric.parts(sums, names))
+    return found
+
+
+def _compared(
+    primary: Metric,
+    first: Aligned,
+    others: Sequence[tuple[Path, Aligned]],
+    metrics: Sequence[Metric],
+    mode: Mode,
+    seed: int,
+) -> tuple[Comparison, ...]:
+    """Tests against all other files as one family."""
+    if not others:
+        return ()
+    from mertools.metrics.intervals import compare_all
+
+    names = [f"{n} {path.name}" for n, (path, _) in enumerate(others)]
+    predictions = {"": arguments(primary, first.columns)}
+    predictions |= {name: arguments(primary, other.columns) for name, (_, other) in zip(names, others, strict=True)}
+    tests = compare_all(primary, predictions, first.truth.groups, reference="", unit=first.truth.unit, seed=seed)
+    return tuple(
+        Comparison(path.name, _measured(metrics, other.columns, mode), tests["", name])
+        for name, (path, other) in zip(names, others, strict=True)
     )
 
 
-def _odd(code: str, found: str, expected: str) -> Problem:
-    return Problem(code, "warning", None, None, found, expected, "See the truth file.")
+def _notes(found: Resources, truth: Truth, mode: Mode) -> tuple[str, ...]:
+    notes = list(found.warnings)
+    if truth.n_unannotated:
+        notes.append(f"{truth.n_unannotated} rows of the truth are marked as not annotated and not scored")
+    if mode == "strict":
+        notes.append("strict: undefined numbers are 0; the organisers' code gives NaN there")
+    return tuple(notes)
+
+
+def _comparison(found: Comparison) -> dict[str, Any]:
+    test = found.test
+    return {
+        "file": found.file,
+        "metrics": _numbers(found.metrics),
+        "difference": _number(test.difference),
+        "interval": [_number(test.low), _number(test.high)],
+        "p": _number(test.p),
+        "p_adjusted": _number(test.p_adjusted),
+        "detectable": _number(test.detectable),
+        "separable": test.separable,
+        "interval_unit": test.unit,
+        "n_groups": test.n_groups,
+        "n_swaps": test.n_swaps,
+    }
+
+
+def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in values.items()}
 
 
 def _number(value: float) -> float | None:

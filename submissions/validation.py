@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mertools.errors import ConfigError, did_you_mean
-from mertools.labels import NA_WORDS
-from mertools.tracks import Column, Track, get_track
+from mertools.errors import did_you_mean
+from mertools.tracks import Track, get_track
 from submissions import problems as codes
-from submissions.names import join_keys, name_problems, shown
+from submissions.cells import CONTROL, cell_problems, certain_key, key_pattern
+from submissions.names import join_keys, name_problems
 from submissions.problems import RUN_FIX, Problem, Severity
-from submissions.reading import Table, read_names, read_table
+from submissions.reading import read_names, read_table
+from submissions.table import Table
+
+if TYPE_CHECKING:
+    from mertools.wheels import Wheels
 
 
-def validate(track: str | Track, file: Path | str, candidates: Path | str | None = None) -> list[Problem]:
+def validate(
+    track: str | Track,
+    file: Path | str,
+    candidates: Path | str | None = None,
+    *,
+    wheels: Path | str | None = None,
+) -> list[Problem]:
     """Check a submission against the rules of its track.
 
     Args:
         track: the track or its id.
-        file: the upload (CSV or zip), or a predictions CSV (its ``prob_`` columns are a warning).
+        file: the upload (bare or zipped), or a predictions CSV (a warning says that it is not yet the upload).
         candidates: CSV with the clips to predict; replaces the official list and count.
+        wheels: folder of emotion-wheel tables, for open sets: the words that they do not know are counted.
 
     Returns:
         All problems, errors and warnings, in the order container, header, rows, names. No error = valid.
@@ -32,14 +43,14 @@ def validate(track: str | Track, file: Path | str, candidates: Path | str | None
         SubmissionError: if the file does not exist or the candidate list cannot be read.
     """
     track = track if isinstance(track, Track) else get_track(track)
-    require_table_format(track)
     path = Path(file)
-    listed = read_names(Path(candidates), track.upload.keys) if candidates is not None else None
-    table = read_table(path, suffix=suffix_of(track), columns=[c.name for c in track.upload.columns])
-    return check(track, table, path.name, listed)
+    listed = read_names(Path(candidates), track) if candidates is not None else None
+    return check(track, read_table(path, track), path.name, listed, find_wheels(wheels))
 
 
-def check(track: Track, table: Table, file_name: str, candidates: Sequence[str] | None) -> list[Problem]:
+def check(
+    track: Track, table: Table, file_name: str, candidates: Sequence[str] | None, wheels: Wheels | None = None
+) -> list[Problem]:
     """Problems of a table that was read from `file_name`; see `validate`."""
     problems = [*_container_problems(track, table, file_name), *table.problems]
     if not table.readable:
@@ -50,34 +61,44 @@ def check(track: Track, table: Table, file_name: str, candidates: Sequence[str] 
     keys = keys_of(track, table) if set(track.upload.keys) <= set(columns) else None
     clips = keys or [""] * len(table.rows)
     for name, position in columns.items():
-        problems += _cell_problems(track.upload.column(name), table.cells_at(position), table.numbers, clips)
+        column, cells = track.upload.column(name), table.cells_at(position)
+        if table.kind != "csv":
+            problems += _control_characters(name, cells, table.numbers)
+        if column.kind == "key" and candidates is not None and set(cells) <= set(candidates):
+            continue
+        problems += cell_problems(track, column, cells, table.numbers, clips)
+        if column.kind == "labels" and wheels is not None:
+            from submissions.words import unknown_words
+
+            problems += unknown_words(column, cells, table.numbers, wheels)
     if keys is not None:
-        problems += name_problems(track, keys, table.numbers, candidates)
+        problems += name_problems(track, _as_meant(track, keys), table.numbers, candidates)
     return problems
 
 
-def suffix_of(track: Track) -> str:
-    """What the track's data file ends in."""
-    return track.upload.suffix
+def _as_meant(track: Track, keys: list[str]) -> list[str]:
+    """Keys whose frame number is only written otherwise, put right: that has a problem of its own."""
+    columns = [c for c in track.upload.columns if c.kind == "key"]
+    pattern = key_pattern(columns[0])
+    if len(columns) > 1 or pattern is None:
+        return keys
+    return [
+        key if pattern.fullmatch(key) or key != key.strip() else certain_key(columns[0], key, pattern) or key
+        for key in keys
+    ]
 
 
-def require_table_format(track: Track) -> None:
-    """Stop where a track's upload is no CSV.
+def find_wheels(folder: Path | str | None) -> Wheels | None:
+    """The wheels of a folder that the user named; None if none was.
 
     Raises:
-        ConfigError: if it is not.
+        MerToolsError: if the folder holds no wheels.
     """
-    if track.upload.kind != "csv":
-        raise ConfigError(
-            "MER-S069",
-            f"uploads of {track.id} are {track.upload.kind} files, which are not read yet.",
-            "Tracks with CSV uploads: see `mertools list tracks --json`.",
-        )
+    if folder is None:
+        return None
+    from mertools.wheels import Wheels
 
-
-def is_predictions(header: Sequence[str]) -> bool:
-    """Whether a header is that of a predictions CSV: it has probabilities."""
-    return any(cell.startswith("prob_") for cell in header)
+    return Wheels.find(Path(folder))
 
 
 def header_columns(track: Track, header: Sequence[str]) -> dict[str, int]:
@@ -97,36 +118,27 @@ def keys_of(track: Track, table: Table) -> list[str]:
     return join_keys([table.cells_at(columns[key]) for key in track.upload.keys])
 
 
-def certain_label(column: Column, cell: str) -> str | None:
-    """The one allowed value that a cell can mean: spaces, case and known misspellings set aside; None if not certain.
-
-    Example:
-        >>> certain_label(get_track("mer2023-semi").upload.column("discrete"), " Surprised ")
-        'surprise'
-    """
-    word = cell.strip().lower()
-    for allowed in column.allowed:
-        if word == allowed.lower():
-            return allowed
-    return (column.respellings or {}).get(word)
-
-
 # -- container and header ----------------------------------------------------------------------------------------------
 
 
 def _container_problems(track: Track, table: Table, file_name: str) -> Iterator[Problem]:
     upload = track.upload
+    if table.ours:
+        return  # not yet the upload: told with the header
     if table.zipped and upload.container != "zip":
         severity: Severity = "error" if upload.container_source == "official" else "warning"
-        yield _file(codes.CONTAINER, severity, "a zip", "the CSV file itself", "Unzip it.")
+        yield _file(codes.CONTAINER, severity, "a zip", f"the {upload.suffix} file itself", "Unzip it.")
     if not table.zipped and upload.container == "zip":
         mend = "Make the zip with: mertools submission package"
         yield _file(codes.CONTAINER, "warning", "a file without a zip", "a zip with the file at its root", mend)
+    if table.kind == "texts":
+        return  # the members are named by the rows
     name = table.member if table.zipped else file_name
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     binding = table.zipped or upload.container == "none"
-    if name and not base.lower().endswith(suffix_of(track)):
-        yield _file(codes.FILE_NAME, "error", base, f"a name that ends in {suffix_of(track)}", "Rename it.")
+    if name and not base.lower().endswith(upload.suffix):
+        severity = "error" if binding else "warning"
+        yield _file(codes.FILE_NAME, severity, base, f"a name that ends in {upload.suffix}", "Rename it.")
     elif name and upload.file_name and binding and base != upload.file_name:
         severity = "error" if upload.file_name_source == "official" else "warning"
         yield _file(codes.FILE_NAME, severity, base, f"the name {upload.file_name}", "Rename it.")
@@ -136,7 +148,6 @@ def _header_problems(track: Track, table: Table) -> Iterator[Problem]:
     header, known = table.header, [c.name for c in track.upload.columns]
     wanted = ",".join(c.name for c in track.upload.columns if c.required)
     positions = header_columns(track, header)
-    ours = is_predictions(header)
     for cell, n in Counter(header).items():
         if n > 1:
             yield _head(codes.REPEATED_COLUMN, "error", cell, f"the column {cell} {n} times", "it once", "Delete one.")
@@ -150,8 +161,8 @@ def _header_problems(track: Track, table: Table) -> Iterator[Problem]:
             mend = f"Write a column {column.name}."
             yield _head(codes.MISSING_COLUMN, "error", column.name, f"the header {found}", wanted, mend)
     extra = [cell for i, cell in enumerate(header) if i not in positions.values() and cell not in known]
-    if ours:
-        found = f"a predictions file with {', '.join(extra)}"
+    if table.ours:
+        found = "a predictions file" + (f" with {', '.join(extra)}" if extra else "")
         mend = "`mertools submission package` writes the upload from it."
         yield _head(codes.PREDICTIONS_FILE, "warning", None, found, wanted, mend)
         return
@@ -172,67 +183,13 @@ def _width_problems(table: Table) -> Iterator[Problem]:
             yield Problem(codes.CELL_COUNT, "error", number, None, found, f"{width} cells", "Mend the row.", row[0])
 
 
-# -- cells -------------------------------------------------------------------------------------------------------------
-
-
-def _cell_problems(column: Column, cells: Sequence[str], numbers: Sequence[int], clips: Sequence[str]) -> list[Problem]:
-    """Each distinct cell is judged once, so that a hundred thousand rows take a moment."""
-    judge = {"label": _label_problem, "number": _number_problem, "preference": _label_problem}.get(column.kind)
-    if judge is None:
-        return []
-    verdicts = {cell: verdict for cell in set(cells) if (verdict := judge(column, cell)) is not None}
-    if not verdicts:
-        return []
-    return [
-        Problem(code, severity, number, column.name, cell, expected, mend, shown(clip))
-        for cell, number, clip in zip(cells, numbers, clips, strict=True)
-        if cell in verdicts
-        for code, severity, expected, mend in [verdicts[cell]]
-    ]
-
-
-Verdict = tuple[str, Severity, str, str]
-
-
-def _label_problem(column: Column, cell: str) -> Verdict | None:
-    if cell in column.allowed:
-        return None
-    severity: Severity = "error" if column.scored else "warning"
-    expected = "one of: " + ", ".join(column.allowed)
-    certain = certain_label(column, cell)
-    if certain is None:
-        code = codes.NO_LABEL if cell.strip() in NA_WORDS or cell.strip().lower() == "none" else codes.WRONG_LABEL
-        return code, severity, expected, "Mend it by hand." + did_you_mean(cell.strip().lower(), column.allowed)
-    if cell.strip() == certain:
-        code = codes.SPACES
-    else:
-        code = codes.LABEL_CASE if cell.strip().lower() == certain.lower() else codes.WRONG_LABEL
-    return code, severity, expected, f"Write '{certain}', {RUN_FIX}"
-
-
-def _number_problem(column: Column, cell: str) -> Verdict | None:
-    severity: Severity = "error" if column.scored else "warning"
-    number = plain_number(cell)
-    if cell.strip() in NA_WORDS or (number is not None and math.isnan(number)):
-        return codes.NO_NUMBER, severity, "a number", "Write a number."
-    if number is None:
-        return codes.NOT_A_NUMBER, severity, "a number with a decimal point", "Write a number."
-    if math.isinf(number):
-        return codes.INFINITE, severity, "a finite number", "Write a finite number."
-    if cell != cell.strip():
-        return codes.SPACES, severity, f"'{cell.strip()}'", f"Delete the spaces, {RUN_FIX}"
-    if column.range and not column.range[0] <= number <= column.range[1]:
-        low, high = column.range
-        return codes.OUTSIDE_RANGE, "warning", f"a value in [{low:g}, {high:g}]", "Check it; it is scored as it stands."
-    return None
-
-
-def plain_number(cell: str) -> float | None:
-    """The number in a cell; None if it holds none (``1_000`` is none)."""
-    try:
-        return None if "_" in cell else float(cell)
-    except ValueError:
-        return None
+def _control_characters(column: str, cells: Sequence[str], numbers: Sequence[int]) -> Iterator[Problem]:
+    """In a CSV they are found among its bytes."""
+    for number, cell in zip(numbers, cells, strict=True):
+        found = CONTROL.search(cell)
+        if found:
+            what = f"control character {ord(found[0]):#04x}"
+            yield Problem(codes.CONTROL_CHARACTER, "error", number, column, what, "printable text", "Delete it.")
 
 
 def _file(code: str, severity: Severity, found: str, expected: str, mend: str) -> Problem:

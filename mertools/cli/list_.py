@@ -22,7 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """List the entries whose names match."""
-    found = [entry.as_json() for entry in registry(arguments.things).entries(arguments.pattern)]
+    entries = list(registry(arguments.things).entries(arguments.pattern))
+    found = [entry.as_json() | _facts(arguments.things, entry.target) for entry in entries]
+    if len(entries) == 1 and arguments.things == "tracks":
+        from mertools.tracks.describe import details
+
+        return Outcome(found, details(entries[0].target))
     width = max((len(entry["name"]) for entry in found), default=0)
     lines = [
         f"{entry['name']:<{width}}  {'' if entry['available'] else 'needs: ' + entry['install'] + '  '}"
@@ -32,6 +37,15 @@ def run(arguments: argparse.Namespace) -> Outcome:
     if not lines:
         lines = [f"no {arguments.things} match '{arguments.pattern}'.{_try(arguments.things, arguments.pattern)}"]
     return Outcome(found, "\n".join(lines), exit_code=0 if found else 1)
+
+
+def _facts(things: str, target: Any) -> dict[str, Any]:
+    """What a kind of things knows only when asked."""
+    if things != "tracks":
+        return {}
+    from mertools.tracks import describe
+
+    return {"summary": describe.summary(target), **describe.facts(target)}
 
 
 def _try(things: str, pattern: str) -> str:

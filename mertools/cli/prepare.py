@@ -52,8 +52,10 @@ def describe(corpus: Corpus) -> dict[str, Any]:
 
 
 def _annotated(corpus: Corpus, target: str) -> dict[str, int]:
-    """Clips per class, or how many clips are annotated."""
+    """Clips per class, or how many clips are annotated (per frame: how many have a file of annotations)."""
     spec = corpus.target(target)
+    if spec.per != "clip":
+        return {f"clips annotated per {spec.per}": sum(bool(clip.cells.get("labels")) for clip in corpus.clips)}
     found = [a for a in corpus.annotations(target, corpus.clips) if a is not None]
     if spec.kind == "classes":
         counts = Counter(found)

@@ -5,17 +5,18 @@ A module registers a `Maker` in `CORPORA`; a user's own folder of clips is the c
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mertools.config import from_mapping
 from mertools.corpus import CLIPS_FILE, CORPUS_FILE, Corpus
 from mertools.errors import CorpusError
-from mertools.files import write_bytes_atomically
+from mertools.files import write_all, write_bytes_atomically
 from mertools.registry import Registry
 
 __all__ = ["CORPORA", "Maker", "Prepared", "prepare"]
@@ -28,10 +29,14 @@ class Prepared:
     Attributes:
         corpus: the corpus.
         warnings: one sentence each; nothing that stops the road.
+        files: further files of the corpus folder by their path within it (``/`` between its parts): tables as text
+            (``pairs.csv``, labels per frame), media that the raw corpus ships inside a table or an archive as bytes.
+            `prepare` writes them, the makers themselves write nothing.
     """
 
     corpus: Corpus
     warnings: tuple[str, ...] = ()
+    files: Mapping[str, bytes | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
     Args:
         name: a name from ``mertools list corpora``; ``folder`` takes any folder of clips.
         raw: folder of the raw corpus.
-        out: corpus folder to write (``clips.csv``, ``corpus.yaml``).
+        out: corpus folder to write (``clips.csv``, ``corpus.yaml``, and what is no file of its own in the raw corpus).
         **options: options of that corpus; text is converted.
 
     Raises:
@@ -103,10 +108,28 @@ def prepare(name: str, raw: Path | str, out: Path | str, /, **options: Any) -> P
         fault = "is not a folder" if raw.exists() else "does not exist"
         raise CorpusError("MER-C100", f"the raw folder {raw} {fault}.", "Check --raw.")
     prepared = maker.make(raw, out, chosen)
-    before = {path: path.read_bytes() for path in (out / CLIPS_FILE, out / CORPUS_FILE) if path.is_file()}
+    prepared.corpus.validate(())  # a manifest that will be refused leaves no files behind
+    places = {_place(out, name): content for name, content in prepared.files.items()}
+    tables = [path for path, content in places.items() if isinstance(content, str)]
+    manifest = (out / CLIPS_FILE, out / CORPUS_FILE)
+    before = {path: path.read_bytes() for path in (*manifest, *tables) if path.is_file()}
+    contents = {path: c.encode("utf-8") if isinstance(c, str) else c for path, c in places.items()}
+    write_all(contents)  # before the manifest, so that it never names a file that is not there
     prepared.corpus.write()
     differences = _differences(prepared.corpus, maker.expected(chosen))
     return replace(prepared, warnings=(*prepared.warnings, *differences, *_kept(before)))
+
+
+def _place(out: Path, name: str) -> Path:
+    """Where a further file goes.
+
+    Raises:
+        CorpusError: if that is outside the corpus folder (names come from the raw corpus), or the manifest itself.
+    """
+    path = Path(os.path.normpath(out / name))
+    if path == out or not path.is_relative_to(out) or path in (out / CLIPS_FILE, out / CORPUS_FILE):
+        raise CorpusError("MER-C294", f"the file '{name}' would leave the corpus folder {out}.", "Rename it.")
+    return path
 
 
 def _differences(corpus: Corpus, expected: Mapping[str, int]) -> list[str]:

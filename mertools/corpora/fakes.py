@@ -71,3 +71,12 @@ def fake_text(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def fake_pickle(path: Path, content: object) -> Path:
+    """Write a pickle of plain data as Python 2 wrote them (protocol 2); folders are made. Nothing here reads one."""
+    from pickle import dumps
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(dumps(content, protocol=2))
+    return path

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mertools.errors import ConfigError
+from mertools.errors import ConfigError, SubmissionError
 from mertools.registry import Registry
 
 Array = npt.NDArray[Any]
@@ -43,6 +43,52 @@ class ShapeError(ValueError):
     """The arrays of a metric differ in length, are not one-dimensional, or are empty."""
 
 
+class InputError(SubmissionError, ValueError):
+    """A value that a metric cannot compare, or nothing left to compare."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Row statistics that are ones and zeros, so that groups of rows are summed by counting.
+
+    A million rows of an 8 × 8 confusion matrix would be half a gigabyte of zeros; their cells are 8 MB.
+
+    Attributes:
+        cells: same arguments as the metric -> the columns that hold a one, ``(N, J)`` int64 (-1 = none), and K.
+
+    Example:
+        >>> Counts(lambda truth, prediction: (np.array([[0], [2]]), 3))(None, None)
+        array([[1., 0., 0.],
+               [0., 0., 1.]])
+    """
+
+    cells: Callable[..., tuple[Array, int]]
+
+    def __call__(self, *columns: npt.ArrayLike) -> Array:
+        """The statistics of every row, ``(N, K)``."""
+        cells, width = self.cells(*columns)
+        rows = np.zeros((len(cells), width))
+        for column in cells.T:
+            there = np.flatnonzero(column >= 0)
+            rows[there, column[there]] += 1.0
+        return rows
+
+    def by_group(self, index: Array, n_groups: int, *columns: npt.ArrayLike) -> Array:
+        """Their sums over groups, ``(G, K)``, without the rows.
+
+        Args:
+            index: group of each row, ``(N,)``, in [0, `n_groups`).
+            n_groups: G.
+            *columns: arguments of the metric.
+        """
+        cells, width = self.cells(*columns)
+        sums = np.zeros(n_groups * width)
+        for column in cells.T:
+            there = column >= 0
+            sums += np.bincount((index * width + column)[there], minlength=len(sums))
+        return sums.reshape(n_groups, width)
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric and the facts about it.
@@ -53,7 +99,8 @@ class Metric:
         inputs: kinds of the targets it compares, in order.
         higher_is_better: direction.
         range: lowest and highest value it can take.
-        statistics: same arguments as `function` -> ``(N, K)`` float64, additive over rows.
+        statistics: same arguments as `function` -> ``(N, K)`` float64, additive over rows; one that also has a method
+            ``by_group(index, n_groups, *columns) -> (G, K)`` (see `Counts`) is summed by that.
         from_sums: sums ``(..., K)`` -> metric ``(...)``; equals `function` up to rounding; NaN where undefined.
         summary: one line.
         source: where it is defined.
@@ -156,3 +203,20 @@ def ratio(above: Array, below: Array, empty: float) -> Array:
     """``above / below``, and `empty` where `below` is 0."""
     result: Array = np.divide(above, below, out=np.full(np.shape(above), empty, float), where=below != 0)
     return result
+
+
+def encode(values: npt.ArrayLike) -> tuple[Array, Array]:
+    """Distinct values in sorted order, and for each value the index of its own: `numpy.unique`, quick on words.
+
+    Example:
+        >>> encode(["sad", "happy", "sad"])[1].tolist()
+        [1, 0, 1]
+    """
+    array = np.asarray(values)
+    if array.dtype.kind in "biuf":
+        known, codes = np.unique(array, return_inverse=True)
+        return known, codes
+    listed = array.tolist()
+    known = np.array(sorted(set(listed)), dtype=array.dtype)
+    index = {value: i for i, value in enumerate(known.tolist())}
+    return known, np.fromiter((index[value] for value in listed), np.int64, len(listed))

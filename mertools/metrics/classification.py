@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mertools.metrics.base import Array, metric, ratio, same_length
+from mertools.metrics.base import Array, Counts, encode, metric, ratio, same_length
 
 
 def confusion(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, classes: Sequence[object] | None = None) -> Array:
@@ -67,12 +67,17 @@ def f1_per_class(
     return {row.label: row.f1 for row in class_table(truth, prediction, classes=classes)}
 
 
-def confusion_rows(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> Array:
-    """Additive statistics ``(N, C * C)``: in each row a 1 at the cell of the confusion matrix it falls into."""
-    x, y, n = _codes(truth, prediction, None)
-    rows = np.zeros((len(x), n * n))
-    rows[np.arange(len(x)), x * n + y] = 1.0
-    return rows
+def confusion_cells(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, int]:
+    """The cell ``(N, 1)`` of the flattened confusion matrix that each row falls into, and their number C * C."""
+    x, y = same_length(truth, prediction)
+    n = _few_indices(x, y)
+    if not n:
+        x, y, n = _codes(x, y, None)
+    return (x.astype(np.int64) * n + y)[:, None], n * n
+
+
+confusion_rows = Counts(confusion_cells)
+"""Additive statistics ``(N, C * C)``: in each row a 1 at the cell of the confusion matrix it falls into."""
 
 
 def accuracy_from(sums: Array) -> Array:
@@ -200,37 +205,55 @@ def waf(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, classes: Sequence[ob
     statistics=confusion_rows,
     from_sums=macro_f1_from,
     summary="F1 averaged over the classes that are true or predicted",
-    source="f1_score(average='macro') of scikit-learn",
+    source="f1_score(average='macro') of scikit-learn; ABAW's expression scorer",
 )
-def macro_f1(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
-    """F1 averaged over the classes that occur in `truth` or `prediction`; arguments and errors as for `accuracy`.
+def macro_f1(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, classes: Sequence[object] | None = None) -> float:
+    """F1 averaged over the classes that occur in `truth` or `prediction`.
+
+    ABAW averages over its 8 declared classes; the two differ only where a class neither occurs nor is predicted, as in
+    a small part of a set. Name the classes there.
+
+    Args:
+        truth: true labels, shape ``(N,)``.
+        prediction: predicted labels, shape ``(N,)``, same order.
+        classes: average over exactly these, 0 for one that is neither true nor predicted.
 
     Returns:
         A value in [0, 1].
 
+    Raises:
+        ShapeError: if the shapes differ or are empty.
+        ValueError: for a label that is not in `classes`.
+
     Example:
-        >>> macro_f1(["sad", "happy"], ["sad", "happy"])
-        1.0
+        >>> macro_f1([0, 1], [0, 1]), macro_f1([0, 1], [0, 1], classes=range(8))
+        (1.0, 0.25)
     """
-    return float(macro_f1_from(_flat(truth, prediction)))
+    counts = _flat(truth, prediction, classes)
+    return float(macro_f1_from(counts)) if classes is None else float(np.mean(_f1(_square(counts))))
 
 
 def _flat(truth: npt.ArrayLike, prediction: npt.ArrayLike, classes: Sequence[object] | None = None) -> Array:
     """The confusion matrix as one row. Small class indices count as they are, which is much quicker than sorting."""
-    x, y = same_length(truth, prediction)
-    if classes is None and x.dtype.kind in "iu" and y.dtype.kind in "iu":
-        low, n = min(x.min(), y.min()), int(max(x.max(), y.max())) + 1
-        if low >= 0 and n <= 64:
-            return np.bincount(x * n + y, minlength=n * n)
-    return confusion(x, y, classes=classes).ravel()
+    if classes is not None:
+        return confusion(truth, prediction, classes=classes).ravel()
+    cells, width = confusion_cells(truth, prediction)
+    return np.bincount(cells[:, 0], minlength=width)
+
+
+def _few_indices(x: Array, y: Array) -> int:
+    """One more than the largest where both hold small class indices, else 0."""
+    if x.dtype.kind not in "iu" or y.dtype.kind not in "iu" or min(x.min(), y.min()) < 0:
+        return 0
+    n = int(max(x.max(), y.max())) + 1
+    return n if n <= 64 else 0
 
 
 def _codes(
     truth: npt.ArrayLike, prediction: npt.ArrayLike, classes: Sequence[object] | None
 ) -> tuple[Array, Array, int]:
     x, y = same_length(truth, prediction)
-    both = np.concatenate([x, y])
-    known, codes = np.unique(both, return_inverse=True)
+    known, codes = encode(np.concatenate([x, y]))
     n = len(known)
     if classes is not None:
         index = {label: i for i, label in enumerate(classes)}

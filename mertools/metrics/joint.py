@@ -7,15 +7,21 @@ import numpy.typing as npt
 
 from mertools.metrics.base import Array, metric
 from mertools.metrics.classification import confusion_rows, waf, waf_from
+from mertools.metrics.groups import sum_by
 from mertools.metrics.regression import mse, mse_from, squared_error_rows
 
 VALENCE_WEIGHT = 0.25
 
 
-def _rows(
-    truth: npt.ArrayLike, prediction: npt.ArrayLike, true_values: npt.ArrayLike, predicted_values: npt.ArrayLike
-) -> Array:
-    return np.hstack([squared_error_rows(true_values, predicted_values), confusion_rows(truth, prediction)])
+class _Rows:
+    """Squared errors ``(N, 2)`` beside the cells of the confusion matrix ``(N, C * C)``."""
+
+    def __call__(self, truth: Array, prediction: Array, true_values: Array, predicted_values: Array) -> Array:
+        return np.hstack([squared_error_rows(true_values, predicted_values), confusion_rows(truth, prediction)])
+
+    def by_group(self, index: Array, n_groups: int, *columns: Array) -> Array:
+        errors = sum_by(squared_error_rows(*columns[2:]), index, n_groups)
+        return np.hstack([errors, confusion_rows.by_group(index, n_groups, *columns[:2])])
 
 
 def _from_sums(sums: Array) -> Array:
@@ -27,7 +33,7 @@ def _from_sums(sums: Array) -> Array:
     inputs=("classes", "value"),
     higher_is_better=True,
     range=(-np.inf, 1.0),
-    statistics=_rows,
+    statistics=_Rows(),
     from_sums=_from_sums,
     summary="WAF - 0.25 MSE: label and valence together",
     source="MER2023 scorer, MULTI and NOISE",

@@ -10,12 +10,18 @@ from mertools.metrics.base import Array, metric, ratio, same_length
 
 def squared_error_rows(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> Array:
     """Additive statistics ``(N, 2)``: 1 and the squared difference."""
-    x, y = _numbers(truth, prediction)
+    x, y = numbers(truth, prediction)
     return np.stack([np.ones(len(x)), (x - y) ** 2], axis=1)
 
 
+def absolute_error_rows(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> Array:
+    """Additive statistics ``(N, 2)``: 1 and the absolute difference."""
+    x, y = numbers(truth, prediction)
+    return np.stack([np.ones(len(x)), np.abs(x - y)], axis=1)
+
+
 def mse_from(sums: Array) -> Array:
-    """Mean squared error from sums ``(..., 2)``."""
+    """Mean of squared (or absolute) errors from sums ``(..., 2)``."""
     return ratio(sums[..., 1], sums[..., 0], np.nan)
 
 
@@ -27,7 +33,7 @@ def rmse_from(sums: Array) -> Array:
 
 def moment_rows(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> Array:
     """Additive statistics ``(N, 6)``: 1, x, y, xx, yy, xy of both series moved by their common mean."""
-    x, y = _numbers(truth, prediction)
+    x, y = numbers(truth, prediction)
     middle = (x.mean() + y.mean()) / 2
     x, y = x - middle, y - middle
     return np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y], axis=1)
@@ -73,8 +79,29 @@ def mse(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
         >>> mse([0.0, 1.0], [0.0, 3.0])
         2.0
     """
-    x, y = _numbers(truth, prediction)
+    x, y = numbers(truth, prediction)
     return float(np.mean((x - y) ** 2))
+
+
+@metric(
+    "mae",
+    inputs=("value",),
+    higher_is_better=False,
+    range=(0.0, np.inf),
+    statistics=absolute_error_rows,
+    from_sums=mse_from,
+    summary="mean absolute error",
+    source="usual definition; MMSA",
+)
+def mae(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+    """Mean absolute error, in the unit of the values; arguments and errors as for `mse`.
+
+    Example:
+        >>> mae([0.0, 1.0], [0.0, 3.0])
+        1.0
+    """
+    x, y = numbers(truth, prediction)
+    return float(np.mean(np.abs(x - y)))
 
 
 @metric(
@@ -129,7 +156,7 @@ def ccc(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
         >>> ccc([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])
         1.0
     """
-    x, y = _numbers(truth, prediction, least=2)
+    x, y = numbers(truth, prediction, least=2)
     dx, dy = x - x.mean(), y - y.mean()
     below = np.mean(dx * dx) + np.mean(dy * dy) + (x.mean() - y.mean()) ** 2
     return float(np.clip(2 * np.mean(dx * dy) / below, -1.0, 1.0)) if below > 0 else float("nan")
@@ -155,7 +182,7 @@ def pcc(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
         >>> pcc([0.0, 1.0, 2.0], [2.0, 1.0, 0.0])
         -1.0
     """
-    x, y = _numbers(truth, prediction, least=2)
+    x, y = numbers(truth, prediction, least=2)
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     dx, dy = x - x.mean(), y - y.mean()
@@ -163,7 +190,13 @@ def pcc(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
     return float(np.clip(np.sum(dx * dy) / np.sqrt(np.sum(dx * dx) * np.sum(dy * dy)), -1.0, 1.0))
 
 
-def _numbers(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, least: int = 1) -> tuple[Array, Array]:
+def numbers(truth: npt.ArrayLike, prediction: npt.ArrayLike, *, least: int = 1) -> tuple[Array, Array]:
+    """Both as float64 ``(N,)``.
+
+    Raises:
+        ShapeError: if the shapes differ or there are fewer than `least` rows.
+        ValueError: for NaN or infinite values.
+    """
     x, y = same_length(truth, prediction, least=least)
     x, y = x.astype(float), y.astype(float)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):

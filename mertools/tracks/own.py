@@ -66,11 +66,11 @@ def _problems(track: Track) -> list[str]:
             problems.append(
                 f"column '{column.name}' allows {len(column.allowed)} values for {len(target.classes)} classes."
             )
-    inputs = set(track.inputs)
+    inputs = list(track.inputs)
     for name in (track.primary, *track.secondary, *track.reported):
         if name and name not in METRICS:
             problems.append(f"there is no metric '{name}'.{did_you_mean(name, METRICS.names())}")
-        elif name and not set(METRICS.get(name).inputs) <= inputs:
+        elif name and not set(METRICS.get(name).inputs) <= set(inputs):
             wanted: tuple[Kind | str, ...] = METRICS.get(name).inputs
             problems.append(f"metric '{name}' compares {', '.join(wanted)}, its targets are {', '.join(inputs)}.")
     return problems

@@ -94,7 +94,7 @@ def test_a_recipe_repeats_the_run_bit_by_bit(run: Run, corpus: Corpus, tmp_path:
     )
     assert again.metrics == run.metrics
     for path in sorted(run.folder.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != "looks.jsonl":  # holds the date
             assert path.read_bytes() == (again.folder / path.relative_to(run.folder)).read_bytes(), path.name
 
 
@@ -440,3 +440,9 @@ def test_a_store_without_the_runs_space_is_refused(run: Run, corpus: Corpus, tmp
             writer.add("clip072", np.ones((1, 8), np.float32), np.zeros(1))
     with pytest.raises(TrainingError, match=f"MER-T050.*{space.fingerprint}"):
         predict(run, corpus, "test1", store=tmp_path / "other")
+
+
+def test_looks_at_the_truth_of_test_splits_are_counted_in_the_run(trained: Run) -> None:
+    looks = [json.loads(line) for line in (trained.folder / "looks.jsonl").read_text().splitlines()]
+    assert [(look["event"], look["by"], look["split"]) for look in looks] == [("look", "train", "test1")]
+    assert looks[0]["value"] == trained.metrics["splits"]["test1"]["metrics"][looks[0]["metric"]]

@@ -71,7 +71,16 @@ def test_help_of_every_verb_works_without_torch() -> None:
 
 
 ROOMS = {
-    "C": ("mertools/corpus.py", "mertools/corpora", "feature_extractors/engine"),
+    "C": (
+        "mertools/corpus.py",
+        "mertools/corpora",
+        "mertools/corruption",
+        "mertools/leaks",
+        "mertools/unpickling",
+        "mertools/cli/corrupt.py",
+        "mertools/cli/leaks.py",
+        "feature_extractors/engine",
+    ),
     "E": ("feature_extractors", "mertools/cli/extract.py"),
     "K": ("mertools/registry.py", "mertools/tracks", "mertools/metrics"),
     "M": ("mertools/media",),
@@ -80,6 +89,8 @@ ROOMS = {
         "mertools/predictions.py",
         "mertools/tracks",
         "mertools/metrics",
+        "mertools/openset.py",
+        "mertools/wheels",
         "mertools/cli/submission.py",
     ),
     "T": ("baselines", "mertools/report", "mertools/cli/train.py", "mertools/cli/predict.py", "mertools/cli/demo.py"),
@@ -116,7 +127,10 @@ def test_no_unsafe_loading_anywhere() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 assert not {alias.name.split(".")[0] for alias in node.names} & banned, path
-            if isinstance(node, ast.ImportFrom) and [alias.name for alias in node.names] != ["UnpicklingError"]:
+            if isinstance(node, ast.ImportFrom) and [alias.name for alias in node.names] not in (
+                ["UnpicklingError"],
+                ["dumps"],
+            ):
                 assert (node.module or "").split(".")[0] not in banned, path
             if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
                 assert (node.arg, node.value.value) not in {

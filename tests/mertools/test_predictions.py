@@ -82,3 +82,31 @@ def test_arrays_of_another_length_are_refused() -> None:
         Predictions(("a",), ("x", "y"), np.zeros((2, 2)))
     with pytest.raises(SubmissionError, match="'valence' has 2 rows"):
         Predictions(("a",), values={"valence": np.zeros(2)})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,frame,valence,arousal\nv,1,0.5,-0.25\nv,2,0.5,0.0\n",
+        "name,a1,a2,preference\nc,x,y,a1\nc,x,z,a2\n",
+        "id,Extraversion,Open Mindedness\np1,0.5,1.5\n",
+        'name,openset\nc,"happy, sad"\nd,[]\n',
+        "name,description\nc,He smiles.\n",
+    ],
+)
+def test_every_form_of_the_contract_is_read_and_written_again_as_it_was(text: str, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(text)
+    Predictions.read(tmp_path / "p.csv").write(tmp_path / "q.csv")
+    assert (tmp_path / "q.csv").read_text() == text
+
+
+def test_rows_of_a_clip_are_told_apart_by_their_frames_or_pairs(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("name,frame,valence\nv,1,0.5\nv,2,0.25\n")
+    read = Predictions.read(tmp_path / "p.csv")
+    assert read.row_keys == (("v", "1"), ("v", "2"))
+    assert list(read.values) == ["valence"]
+    (tmp_path / "p.csv").write_text("name,frame,valence\nv,1,0.5\nv,1,0.25\n")
+    with pytest.raises(SubmissionError, match="'v 1' 2 times"):
+        Predictions.read(tmp_path / "p.csv")
+    with pytest.raises(SubmissionError, match="'frame' has 1 rows"):
+        Predictions(("v", "v"), keys={"frame": ("1",)})

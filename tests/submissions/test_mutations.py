@@ -1,15 +1,25 @@
-"""Each single defect is caught under its own code; the unmutated file is always valid."""
+"""Each single defect is caught under its own code, on every track that it can happen to; what is fine stays valid."""
 
-import io
-import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from submissions import InvalidSubmissionError, archive, is_valid, mend, package, validate
+from mertools.tracks import TRACKS, Track
+from submissions import InvalidSubmissionError, is_valid, mend, package, validate
 from submissions import problems as codes
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What makes a defect, its code, whether it is an error, whether its mend is certain, which codes may follow."""
+
+    mutate: Callable
+    code: str
+    rejected: bool = True
+    certain: bool = False
+    also: tuple[str, ...] = ()
 
 
 def swapped(m):
@@ -28,45 +38,212 @@ def doubled_column(m):
     return m.text([row + row[1:2] for row in m.rows])
 
 
-# name of the defect: (what makes it, its code, rejected?, certain mend?)
-ROW_DEFECTS: dict[str, tuple[Callable, str, bool, bool]] = {
-    "order": (swapped, codes.ORDER, False, True),
-    "missing": (lambda m: m.text(m.rows[:-1]), codes.MISSING_NAME, True, False),
-    "duplicate": (lambda m: m.text([*m.rows, m.rows[3]]), codes.DUPLICATE_NAME, True, False),
-    "extra": (lambda m: m.text([*m.rows, ["sample_9", *m.rows[1][1:]]]), codes.EXTRA_NAME, True, False),
-    "label case": (lambda m: m.edited(2, 1, m.rows[2][1].upper()), codes.LABEL_CASE, True, True),
-    "label space": (lambda m: m.edited(2, 1, m.rows[2][1] + " "), codes.SPACES, True, True),
-    "label misspelt": (lambda m: m.edited(6, 1, "surprised"), codes.WRONG_LABEL, True, True),
-    "label wrong": (lambda m: m.edited(6, 1, "disgust"), codes.WRONG_LABEL, True, False),
-    "label empty": (lambda m: m.edited(6, 1, ""), codes.NO_LABEL, True, False),
-    "label none": (lambda m: m.edited(6, 1, "None"), codes.NO_LABEL, True, False),
-    "name case": (lambda m: m.edited(4, 0, "Sample_00000003"), codes.NAME_CASE, True, True),
-    "name space": (lambda m: m.edited(4, 0, " sample_00000003"), codes.SPACES, True, True),
-    "name empty": (lambda m: m.edited(4, 0, ""), codes.EMPTY_NAME, True, False),
-    "byte order mark": (lambda m: b"\xef\xbb\xbf" + m.text(), codes.BYTE_ORDER_MARK, True, True),
-    "CRLF": (lambda m: m.text().replace(b"\n", b"\r\n"), codes.LINE_ENDS, True, True),
-    "column renamed": (lambda m: m.edited(0, 1, "emotion"), codes.MISSING_COLUMN, True, False),
-    "column spelt": (lambda m: m.edited(0, 1, "Discrete "), codes.HEADER_SPELLING, True, True),
-    "column added": (with_column, codes.EXTRA_COLUMN, True, False),
-    "column doubled": (doubled_column, codes.REPEATED_COLUMN, True, False),
-    "columns swapped": (columns_swapped, codes.COLUMN_ORDER, True, True),
-    "cell missing": (lambda m: m.text([*m.rows[:5], m.rows[5][:-1], *m.rows[6:]]), codes.CELL_COUNT, True, False),
-    "blank line": (lambda m: m.text().replace(b"\n", b"\n\n", 1), codes.BLANK_LINES, True, True),
-    "semicolons": (lambda m: m.text().replace(b",", b";"), codes.SEPARATOR, True, True),
-    "not UTF-8": (lambda m: m.text() + b"\xff\xfe,sad\n", codes.NOT_UTF8, True, False),
-    "open quote": (lambda m: m.text() + b'"abc', codes.NOT_CSV, True, False),
-    "NUL": (lambda m: m.text().replace(b"sample_00000003", b"sample\x000000003"), codes.CONTROL_CHARACTER, True, False),
-    "nothing": (lambda m: b"\n", codes.EMPTY_FILE, True, False),
+def column_spelt(m):
+    header = list(m.rows[0])
+    header[1] = f"{header[1].swapcase()} "
+    return m.text([header, *m.rows[1:]])
+
+
+def column_renamed(m):
+    return m.text([[m.rows[0][0], "emotion", *m.rows[0][2:]], *m.rows[1:]])
+
+
+def named(m, name: str) -> bytes:
+    """The fourth row under another name (of several keys: under another first one)."""
+    return m.edited(4, 0, name)
+
+
+def fourth(m) -> str:
+    return m.rows[4][0]
+
+
+def extra(m):
+    name = m.rows[1][0].replace("clip0", "clip99").replace("sample_0", "sample_9")
+    return m.text([*m.rows, [name, *m.rows[1][1:]]])
+
+
+def semicolons(m):
+    return m.text([[f"{';'.join(row)}"] for row in m.rows]).replace(b'"', b"")
+
+
+ROWS = {
+    "order": Defect(swapped, codes.ORDER, rejected=False, certain=True),
+    "missing": Defect(lambda m: m.text(m.rows[:-1]), codes.MISSING_NAME),
+    "extra": Defect(extra, codes.EXTRA_NAME),
+    "name case": Defect(lambda m: named(m, fourth(m).upper().replace("JPG", "jpg")), codes.NAME_CASE, certain=True),
+    "name space": Defect(lambda m: named(m, f" {fourth(m)}"), codes.SPACES, certain=True),
+    "name empty": Defect(lambda m: named(m, ""), codes.EMPTY_NAME, also=(codes.EXTRA_NAME, codes.FRAME_KEY)),
 }
-VALENCE_DEFECTS = {
-    "NaN": ("nan", codes.NO_NUMBER, True),
-    "empty": ("", codes.NO_NUMBER, True),
-    "text": ("high", codes.NOT_A_NUMBER, True),
-    "comma": ("1,5", codes.NOT_A_NUMBER, True),
-    "infinite": ("inf", codes.INFINITE, True),
-    "space": (" 1.5", codes.SPACES, True),
-    "outside": ("7.5", codes.OUTSIDE_RANGE, False),
+TABLES = {
+    "duplicate": Defect(lambda m: m.text([*m.rows, m.rows[3]]), codes.DUPLICATE_NAME),
 }
+CSVS = {
+    "byte order mark": Defect(lambda m: b"\xef\xbb\xbf" + m.text(), codes.BYTE_ORDER_MARK, certain=True),
+    "CRLF": Defect(lambda m: m.text().replace(b"\n", b"\r\n"), codes.LINE_ENDS, certain=True),
+    "cell missing": Defect(
+        lambda m: m.text([*m.rows[:5], m.rows[5][:-1], *m.rows[6:]]),
+        codes.CELL_COUNT,
+        also=(codes.NO_NUMBER, codes.NO_LABEL, codes.EMPTY_TEXT, codes.SCORED_AS_EMPTY),
+    ),
+    "blank line": Defect(lambda m: m.text().replace(b"\n", b"\n\n", 1), codes.BLANK_LINES, certain=True),
+    "not UTF-8": Defect(lambda m: m.text() + b"\xff\xfe,sad\n", codes.NOT_UTF8),
+    "open quote": Defect(lambda m: m.text() + b'"abc', codes.NOT_CSV),
+    "NUL": Defect(
+        lambda m: m.text().replace(fourth(m).encode(), fourth(m).encode()[:-1] + b"\x00", 1),
+        codes.CONTROL_CHARACTER,
+        also=(codes.EXTRA_NAME, codes.FRAME_KEY),
+    ),
+    "nothing": Defect(lambda m: b"\n", codes.EMPTY_FILE),
+}
+HEADERS = {
+    "column renamed": Defect(column_renamed, codes.MISSING_COLUMN, also=(codes.EXTRA_COLUMN,)),
+    "column spelt": Defect(column_spelt, codes.HEADER_SPELLING, certain=True),
+    "column added": Defect(with_column, codes.EXTRA_COLUMN),
+    "column doubled": Defect(doubled_column, codes.REPEATED_COLUMN),
+    "columns swapped": Defect(columns_swapped, codes.COLUMN_ORDER, certain=True),
+}
+PRESCRIBED_HEADER = {
+    "header of the columns": Defect(
+        lambda m: m.text().replace(",".join(m.track.upload.header).encode(), ",".join(m.rows[0]).encode()),
+        codes.HEADER_LINE,
+        certain=True,
+    ),
+    "header cut short": Defect(
+        lambda m: m.text().replace(f",{m.track.upload.header[-1]}\n".encode(), b"\n", 1),
+        codes.HEADER_LINE,
+        certain=True,
+    ),
+    "header spelt": Defect(
+        lambda m: m.text().replace(m.track.upload.header[1].encode(), m.track.upload.header[1].upper().encode(), 1),
+        codes.HEADER_SPELLING,
+        certain=True,
+    ),
+}
+
+
+def in_column(kind: str, change: Callable[[str], str] | str) -> Callable:
+    def mutate(m):
+        at = m.rows[0].index(m.column(kind).name)
+        return m.edited(6, at, change if isinstance(change, str) else change(m.rows[6][at]))
+
+    return mutate
+
+
+def frame(change: Callable[[str], str]) -> Callable:
+    return lambda m: named(m, change(fourth(m)))
+
+
+KINDS: dict[str, dict[str, Defect]] = {
+    "label": {
+        "label space": Defect(in_column("label", lambda c: c + " "), codes.SPACES, certain=True),
+        "label wrong": Defect(in_column("label", "contempt"), codes.WRONG_LABEL),
+        "label empty": Defect(in_column("label", ""), codes.NO_LABEL),
+        "label none": Defect(in_column("label", "None"), codes.NO_LABEL),
+    },
+    "word label": {
+        "label case": Defect(in_column("label", str.swapcase), codes.LABEL_CASE, certain=True),
+    },
+    "respelt label": {
+        "label misspelt": Defect(in_column("label", lambda c: c + "d"), codes.WRONG_LABEL, certain=True),
+    },
+    "code label": {
+        "label as a number": Defect(in_column("label", lambda c: c + ".0"), codes.WRONG_LABEL, certain=True),
+    },
+    "preference": {
+        "preference case": Defect(in_column("preference", str.upper), codes.LABEL_CASE, certain=True),
+        "preference space": Defect(in_column("preference", lambda c: " " + c), codes.SPACES, certain=True),
+        "preference tie": Defect(in_column("preference", "same"), codes.WRONG_LABEL),
+        "preference empty": Defect(in_column("preference", ""), codes.NO_LABEL),
+    },
+    "number": {
+        "NaN": Defect(in_column("number", "nan"), codes.NO_NUMBER),
+        "no number": Defect(in_column("number", ""), codes.NO_NUMBER),
+        "words": Defect(in_column("number", "high"), codes.NOT_A_NUMBER),
+        "comma": Defect(in_column("number", "1,5"), codes.NOT_A_NUMBER),
+        "infinite": Defect(in_column("number", "inf"), codes.INFINITE),
+        "number space": Defect(in_column("number", lambda c: " " + c), codes.SPACES, certain=True),
+    },
+    "ranged number": {
+        "outside": Defect(in_column("number", "7.5"), codes.OUTSIDE_RANGE, rejected=False),
+    },
+    "text": {
+        "text empty": Defect(in_column("text", " "), codes.EMPTY_TEXT),
+        "text foreign": Defect(in_column("text", "他看起来很高兴"), codes.TEXT_LANGUAGE, rejected=False),
+    },
+    "labels mer2025": {
+        "semicolon": Defect(in_column("labels", "happy; sad"), codes.WORD_SEPARATOR, certain=True),
+        "and": Defect(in_column("labels", "happy and sad"), codes.WORD_SEPARATOR, rejected=False),
+        "dot": Defect(in_column("labels", "happy, sad."), codes.WORD_DOT, certain=True),
+        "glued bracket": Defect(in_column("labels", " [happy, sad]"), codes.WORD_BRACKETS, certain=True),
+        "half a list": Defect(in_column("labels", "["), codes.WORDS_UNREADABLE),
+    },
+    "labels mer2024": {
+        "no brackets": Defect(in_column("labels", "happy, sad"), codes.WORDS_UNREADABLE, certain=True),
+        "no quotes": Defect(in_column("labels", "[happy, sad]"), codes.WORD_SEPARATOR, certain=True),
+        "blanks in quotes": Defect(in_column("labels", "['happy ', 'sad']"), codes.SPACES, certain=True),
+        "words empty": Defect(in_column("labels", ""), codes.SCORED_AS_EMPTY),
+    },
+    "labels": {
+        "nothing": Defect(in_column("labels", "None"), codes.SCORED_AS_EMPTY),
+        "foreign": Defect(
+            in_column("labels", lambda c: c.replace("happy", "heureuxé").replace(c[-7:], "é" + c[-7:], 1)),
+            codes.WORD_LETTERS,
+            rejected=False,
+        ),
+        "long": Defect(
+            in_column("labels", lambda c: "['" + "', '".join(f"word{i}" for i in range(10_000)) + "']"),
+            codes.LONG_CELL,
+            also=(codes.MANY_WORDS,),
+        ),
+        "many": Defect(
+            in_column("labels", lambda c: "['" + "', '".join(f"word{'abcdefghijklmn'[i]}" for i in range(12)) + "']"),
+            codes.MANY_WORDS,
+            rejected=False,
+        ),
+        "twice": Defect(
+            in_column("labels", lambda c: c.replace("]", ", 'joy', 'joy']") if "[" in c else c + ", joy, joy"),
+            codes.REPEATED_WORD,
+            rejected=False,
+        ),
+        "apostrophe": Defect(
+            in_column("labels", lambda c: c.replace("]", ", 'can't stand']") if "[" in c else c + ", can't stand"),
+            codes.WORD_APOSTROPHE,
+            rejected=False,
+        ),
+    },
+    "frame": {
+        "four digits": Defect(frame(lambda k: k.replace("/0", "/")), codes.FRAME_KEY, certain=True),
+        "no suffix": Defect(frame(lambda k: k.removesuffix(".jpg")), codes.FRAME_KEY, certain=True),
+        "frame 0": Defect(frame(lambda k: k[:-9] + "00000.jpg"), codes.FRAME_KEY, also=(codes.EXTRA_NAME,)),
+        "no frame": Defect(frame(lambda k: k.split("/")[0]), codes.FRAME_KEY, also=(codes.EXTRA_NAME,)),
+    },
+}
+
+
+def defects_of(track: Track) -> dict[str, Defect]:
+    """All defects that can happen to uploads of a track."""
+    upload = track.upload
+    found = dict(ROWS)
+    if upload.kind != "texts":
+        found |= TABLES
+    if upload.kind == "csv":
+        found |= CSVS | (PRESCRIBED_HEADER if upload.header else HEADERS)
+    for column in upload.columns:
+        kinds = [column.kind, f"{column.kind} {column.words}"]
+        if column.kind == "label":
+            kinds.append("word label" if column.allowed[0].isalpha() else "code label")
+            kinds += ["respelt label"] * bool(column.respellings)
+        kinds += ["ranged number"] * (column.kind == "number" and column.range is not None)
+        kinds += ["frame"] * (column.kind == "key" and ":" in column.made_of)
+        if column.scored and column.required:
+            for kind in kinds:
+                found |= KINDS.get(kind, {})
+    if upload.kind == "texts":
+        del found["label space"]  # told apart from line ends in its own test
+    return found
+
+
+CASES = [(name, defect) for name in TRACKS.names() for defect in defects_of(TRACKS.get(name))]
 
 
 def found(problems) -> set[str]:
@@ -74,59 +251,64 @@ def found(problems) -> set[str]:
 
 
 def test_the_unmutated_file_is_valid(made) -> None:
-    assert found(validate(made.track, made.write(), made.candidates)) == set()
-    assert found(validate(made.track, made.write())) == set()
+    assert found(validate(made.track, made.write(), made.candidates)) <= {codes.FILE_NAME}
+    assert is_valid(validate(made.track, made.write(), made.candidates))
+    assert is_valid(validate(made.track, made.write()))
 
 
-@pytest.mark.parametrize("defect", ROW_DEFECTS)
-def test_a_defect_of_rows_has_its_own_code(made, defect: str) -> None:
-    mutate, code, rejected, _ = ROW_DEFECTS[defect]
-    problems = validate(made.track, made.write(mutate(made)), made.candidates)
-    assert code in {p.code for p in problems}
-    assert is_valid(problems) is not rejected
-    others = found(problems) - {code}
-    assert others <= {
-        "column renamed": {codes.EXTRA_COLUMN},
-        "NUL": {codes.EXTRA_NAME},
-        "name empty": {codes.EXTRA_NAME},
-        "cell missing": {codes.NO_NUMBER, codes.NO_LABEL},
-        "column doubled": set(),
-    }.get(defect, set())
+@pytest.mark.parametrize(("track", "defect"), CASES)
+def test_a_defect_has_its_own_code(maker, track: str, defect: str) -> None:
+    m = maker(track)
+    the = defects_of(m.track)[defect]
+    file = m.write(the.mutate(m))
+    assert file.read_bytes() != m.text()
+    problems = validate(m.track, file, m.candidates)
+    assert the.code in {p.code for p in problems}
+    assert is_valid(problems) is not (the.rejected or (defect == "order" and m.track.candidates.ordered))
+    assert found(problems) - {the.code, codes.FILE_NAME} <= set(the.also)
 
 
-@pytest.mark.parametrize("defect", ROW_DEFECTS)
-def test_a_mend_is_written_only_where_it_is_certain(made, defect: str, tmp_path: Path) -> None:
-    mutate, code, _, certain = ROW_DEFECTS[defect]
-    out = tmp_path / "mended.csv"
-    if code == codes.EXTRA_NAME:
-        assert not certain
-    if certain:
-        done = mend(made.track, made.write(mutate(made)), out, made.candidates)
-        assert code in {p.code for p in done.mended}
-        expected = made.edited(6, 1, "surprise") if defect == "label misspelt" else made.text()
-        assert out.read_bytes() == expected
-    else:
+@pytest.mark.parametrize(("track", "defect"), CASES)
+def test_a_mend_is_written_only_where_it_is_certain(maker, track: str, defect: str, tmp_path: Path) -> None:
+    m = maker(track)
+    the = defects_of(m.track)[defect]
+    file, out = m.write(the.mutate(m)), tmp_path / f"mended{m.suffix}"
+    if the.certain:
+        assert the.code in {p.code for p in mend(m.track, file, out, m.candidates).mended}
+        assert is_valid(validate(m.track, out, m.candidates))
+        package(m.track, m.write(), tmp_path / f"right{m.suffix}", candidates=m.candidates)
+        if "labels" not in {c.kind for c in m.track.upload.columns} or defect in ROWS:
+            right = tmp_path / f"right{m.suffix}"
+            assert defect == "label misspelt" or out.read_bytes() == right.read_bytes()
+    elif the.rejected:
         with pytest.raises(InvalidSubmissionError) as raised:
-            mend(made.track, made.write(mutate(made)), out, made.candidates)
+            mend(m.track, file, out, m.candidates)
         assert not is_valid(raised.value.problems)
         assert not out.exists()
 
 
-@pytest.mark.parametrize("defect", VALENCE_DEFECTS)
-def test_a_defect_of_valence_has_its_own_code(multi, defect: str) -> None:
-    cell, code, rejected = VALENCE_DEFECTS[defect]
-    problems = validate(multi.track, multi.write(multi.edited(3, 2, cell)), multi.candidates)
-    assert [(p.code, p.row, p.column, p.found) for p in problems] == [(code, 4, "valence", cell)]
-    assert is_valid(problems) is not rejected
+@pytest.mark.parametrize(
+    ("cell", "mended"),
+    [
+        ("happy; sad.", "happy, sad"),
+        ("[happy, sad].", "happy, sad"),
+        ("Happy/Sad", "happy, sad"),
+        ("['happy', 'sad']; calm", "happy, sad, calm"),
+    ],
+)
+def test_words_are_mended_to_what_was_meant(fine, cell: str, mended: str, tmp_path: Path) -> None:
+    import numpy as np
+
+    out = tmp_path / "mended-openset.npz"
+    mend(fine.track, fine.write(fine.edited(3, 1, cell)), out, fine.candidates)
+    assert np.load(out)["fileitems"][2] == mended
 
 
 def test_valence_that_is_not_read_is_a_warning(tmp_path: Path) -> None:
-    from mertools.tracks import get_track
-
     path = tmp_path / "s.csv"
     path.write_text("name,discrete,valence\na,sad,\n")
     (tmp_path / "c.csv").write_text("name\na\n")
-    problems = validate(get_track("mer2023-semi"), path, tmp_path / "c.csv")
+    problems = validate("mer2023-semi", path, tmp_path / "c.csv")
     assert [(p.code, p.severity) for p in problems] == [(codes.NO_NUMBER, "warning")]
 
 
@@ -163,124 +345,33 @@ def test_a_predictions_file_is_valid_with_a_warning(multi) -> None:
     assert [(p.code, p.severity) for p in problems] == [(codes.PREDICTIONS_FILE, "warning")]
 
 
-# -- zips --------------------------------------------------------------------------------------------------------------
+def test_semicolons_between_cells_are_mended(multi, tmp_path: Path) -> None:
+    file = multi.write(multi.text().replace(b",", b";"))
+    assert found(validate(multi.track, file, multi.candidates)) == {codes.SEPARATOR}
+    mend(multi.track, file, tmp_path / "m.csv", multi.candidates)
+    assert (tmp_path / "m.csv").read_bytes() == multi.text()
 
 
-def zip_of(*members: tuple[str | zipfile.ZipInfo, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", compression) as z:
-        for name, content in members:
-            z.writestr(name, content)
-    return out.getvalue()
+def test_a_pair_is_told_from_another_of_the_same_clip(maker) -> None:
+    m = maker("mer2026-prefer")
+    assert len({row[0] for row in m.rows[1:]}) < len(m.rows) - 1
+    assert is_valid(validate(m.track, m.write(), m.candidates))
+    twice = validate(m.track, m.write(m.text([*m.rows, m.rows[2]])), m.candidates)
+    assert codes.DUPLICATE_NAME in {p.code for p in twice}
 
 
-def encrypted(content: bytes) -> bytes:
-    """The same zip with the encryption flag of its member set, as tools write it."""
-    data = bytearray(zip_of(("answer.csv", content)))
-    data[6] |= 1
-    data[data.rindex(b"PK\x01\x02") + 8] |= 1
-    return bytes(data)
+def test_words_that_no_wheel_knows_are_counted_and_named(fine) -> None:
+    from mertools.wheels import Wheels
+    from submissions.reading import read_table
+    from submissions.validation import check
 
-
-def symlink(content: bytes) -> bytes:
-    info = zipfile.ZipInfo("answer.csv")
-    info.external_attr = 0o120777 << 16
-    return zip_of((info, content))
-
-
-def wrong_size(content: bytes) -> bytes:
-    data = bytearray(zip_of(("answer.csv", content)))
-    at = data.rindex(b"PK\x01\x02") + 24
-    data[at : at + 4] = (len(content) - 5).to_bytes(4, "little")
-    return bytes(data)
-
-
-ZIP_DEFECTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "folder": (lambda c: zip_of(("run1/answer.csv", c)), codes.FOLDER_IN_ZIP),
-    "wrong name": (lambda c: zip_of(("results.csv", c)), codes.FILE_NAME),
-    "wrong suffix": (lambda c: zip_of(("answer.txt", c)), codes.FILE_NAME),
-    "two files": (lambda c: zip_of(("answer.csv", c), ("other.csv", c)), codes.SEVERAL_FILES),
-    "a file beside it": (lambda c: zip_of(("answer.csv", c), ("readme.md", b"x")), codes.SEVERAL_FILES),
-    "__MACOSX": (lambda c: zip_of(("answer.csv", c), ("__MACOSX/._answer.csv", b"x")), codes.JUNK_IN_ZIP),
-    ".DS_Store": (lambda c: zip_of(("answer.csv", c), (".DS_Store", b"x")), codes.JUNK_IN_ZIP),
-    "encrypted": (encrypted, codes.ENCRYPTED),
-    "path upwards": (lambda c: zip_of(("../answer.csv", c)), codes.UNSAFE_PATH),
-    "absolute path": (lambda c: zip_of(("/etc/answer.csv", c)), codes.UNSAFE_PATH),
-    "drive letter": (lambda c: zip_of(("C:answer.csv", c)), codes.UNSAFE_PATH),
-    "backslashes": (lambda c: zip_of(("a\\answer.csv", c)), codes.UNSAFE_PATH),
-    "link": (symlink, codes.UNSAFE_PATH),
-    "bomb": (lambda c: zip_of(("answer.csv", c + b"\n" * (20 << 20))), codes.ZIP_BOMB),
-    "empty": (lambda c: zip_of(), codes.EMPTY_FILE),
-    "cut off": (lambda c: zip_of(("answer.csv", c))[:-30], codes.BROKEN_ZIP),
-    "size that lies": (wrong_size, codes.BROKEN_ZIP),
-    "no zip": (lambda c: c, codes.BROKEN_ZIP),
-}
-
-
-def test_the_unmutated_zip_is_valid(zipped) -> None:
-    path = zipped.write(zip_of(("answer.csv", zipped.text())), "upload.zip")
-    assert validate(zipped.track, path, zipped.candidates) == []
-
-
-@pytest.mark.parametrize("defect", ZIP_DEFECTS)
-def test_a_defect_of_the_zip_has_its_own_code(zipped, defect: str) -> None:
-    mutate, code = ZIP_DEFECTS[defect]
-    problems = validate(zipped.track, zipped.write(mutate(zipped.text()), "upload.zip"), zipped.candidates)
-    assert {p.code for p in problems} == {code}
-    assert not is_valid(problems)
-
-
-def test_a_file_that_is_too_large_is_not_read(zipped, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("reading", "archive"):
-        monkeypatch.setattr(f"submissions.{module}.MAX_BYTES", 200)
-    plain = validate(zipped.track, zipped.write(), zipped.candidates)
-    assert codes.TOO_LARGE in {p.code for p in plain}
-    monkeypatch.setattr("submissions.reading.MAX_BYTES", 10_000)
-    packed = zipped.write(zip_of(("answer.csv", zipped.text())), "upload.zip")
-    assert {p.code for p in validate(zipped.track, packed, zipped.candidates)} == {codes.TOO_LARGE}
-
-
-def test_too_many_rows_columns_or_members_are_refused(zipped, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("submissions.reading.MAX_ROWS", 5)
-    rows = validate(zipped.track, zipped.write())
-    assert [(p.code, p.row) for p in rows if p.code != codes.CONTAINER] == [(codes.TOO_LARGE, 6)]
-    monkeypatch.undo()
-    wide = validate(zipped.track, zipped.write(b"name,discrete" + b",x" * 2000 + b"\n"), zipped.candidates)
-    assert codes.TOO_LARGE in {p.code for p in wide}
-    many = zip_of(*[(f"{i}.csv", b"") for i in range(archive.MAX_MEMBERS + 1)])
-    assert {p.code for p in validate(zipped.track, zipped.write(many, "m.zip"))} == {codes.ZIP_BOMB}
-
-
-def test_a_huge_cell_is_an_error_with_its_row(zipped) -> None:
-    content = zipped.text() + b"x" * 200_000 + b",sad\n"
-    problems = validate(zipped.track, zipped.write(content))
-    assert [(p.code, p.row) for p in problems if p.severity == "error"] == [(codes.NOT_CSV, len(zipped.rows) + 1)]
-
-
-def test_a_zip_where_the_file_itself_is_wanted_is_refused(multi) -> None:
-    path = multi.write(zip_of(("s.csv", multi.text())), "upload.zip")
-    assert [(p.code, p.severity) for p in validate(multi.track, path, multi.candidates)] == [(codes.CONTAINER, "error")]
-
-
-def test_a_file_name_that_is_only_inferred_is_a_warning(zipped) -> None:
-    track = replace(zipped.track, upload=replace(zipped.track.upload, file_name_source="inferred"))
-    problems = validate(track, zipped.write(zip_of(("x.csv", zipped.text())), "u.zip"), zipped.candidates)
-    assert [(p.code, p.severity) for p in problems] == [(codes.FILE_NAME, "warning")]
-
-
-def test_a_folder_junk_or_wrong_name_in_a_zip_is_mended(zipped, tmp_path: Path) -> None:
-    content = zip_of(("run/x.csv", zipped.text()), ("__MACOSX/x", b""))
-    out = tmp_path / "good.zip"
-    mend(zipped.track, zipped.write(content, "bad.zip"), out, zipped.candidates)
-    assert validate(zipped.track, out, zipped.candidates) == []
-
-
-def test_every_code_is_used_for_one_kind_of_problem_and_tested() -> None:
-    known = {value for name, value in vars(codes).items() if name.isupper() and str(value).startswith("MER-S")}
-    tested = {d[1] for d in ROW_DEFECTS.values()} | {d[1] for d in VALENCE_DEFECTS.values()}
-    tested |= {d[1] for d in ZIP_DEFECTS.values()}
-    elsewhere = {codes.NOT_FOUND, codes.TOO_LARGE, codes.ROW_COUNT, codes.CONTAINER, codes.PREDICTIONS_FILE}
-    assert known == tested | elsewhere
+    content = fine.edited(2, 1, "happy, perpendicular")
+    table = read_table(fine.write(content), fine.track)
+    problems = check(fine.track, table, "s-openset.npz", None, Wheels.builtin())
+    (warning,) = [p for p in problems if p.code == codes.UNKNOWN_WORDS]
+    assert (warning.severity, warning.row) == ("warning", 2)
+    assert "perpendicular 1" in warning.found
+    assert "of 24 words" in warning.found
 
 
 def test_package_refuses_what_it_cannot_mend(multi, tmp_path: Path) -> None:

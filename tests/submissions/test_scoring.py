@@ -119,11 +119,16 @@ def test_a_better_submission_is_told_from_a_worse_and_an_equal_one_is_not(tmp_pa
     truth, columns = perfect(tmp_path, n=100)
     good = table(tmp_path / "good.csv", columns)
     bad = table(tmp_path / "bad.csv", columns | {"discrete": [*columns["discrete"][:60], *["surprise"] * 40]})
-    found = score("mer2023-semi", good, truth, against=bad, n_draws=50).against
+    (found,) = score("mer2023-semi", good, truth, against=bad, n_draws=50).against
     assert found.test.difference > 0
     assert found.test.p == 1 / 10_000
-    same = score("mer2023-semi", good, truth, against=good, n_draws=50).against
+    assert found.test.separable
+    (same,) = score("mer2023-semi", good, truth, against=good, n_draws=50).against
     assert (same.test.difference, same.test.p) == (0.0, 1.0)
+    assert not same.test.separable
+    both = score("mer2023-semi", good, truth, against=[bad, good], n_draws=50).against
+    assert [c.file for c in both] == ["bad.csv", "good.csv"]
+    assert both[0].test.p_adjusted == 2 * both[0].test.p  # Holm: the smaller of two p-values counts twice
 
 
 def test_oddities_that_the_organisers_pass_over_are_warnings(tmp_path: Path) -> None:
@@ -190,3 +195,133 @@ def test_names_that_do_not_fit_the_truth_are_named(tmp_path: Path) -> None:
     said = table(tmp_path / "said.csv", {"name": ["a", "x"], "discrete": ["sad"] * 2, "valence": [0, 0]})
     with pytest.raises(SubmissionError, match=r"MER-S079.*Missing \(2\): b, c\. Not in the truth \(1\): x\."):
         score("mer2023-multi", said, truth)
+
+
+def test_every_track_with_a_scorer_scores_its_own_truth(made, tmp_path: Path) -> None:
+    file = made.write()
+    if made.track.scorer is None:
+        with pytest.raises(SubmissionError) as raised:
+            score(made.track, file, made.truth)
+        assert raised.value.code == "MER-S076"
+        return
+    found = score(made.track, file, made.truth, groups=groups_for(made, tmp_path), n_draws=20)
+    best = 0.0 if made.track.metrics[0].higher_is_better is False else 1.0
+    assert found.n == 12
+    assert found.value == pytest.approx(best, abs=1e-12)
+    document = json.loads(json.dumps(found.as_json(), allow_nan=False))
+    assert {"track", "n", "primary", "metrics", "interval", "interval_unit", "n_groups", "floors"} <= set(document)
+    assert document["n_groups"] is not None
+    assert document["floors"]
+
+
+def groups_for(made, folder: Path) -> Path | None:
+    """Recorded groups that join no words, where the track needs some."""
+    if "groups" not in made.track.needs:
+        return None
+    lines = [json.dumps({"run": 1, "name": row[0], "groups": []}) for row in made.rows[1:]]
+    (folder / "groups.jsonl").write_text("\n".join(lines) + "\n")
+    return folder / "groups.jsonl"
+
+
+def test_rows_are_grouped_by_what_the_track_says_they_share(maker, tmp_path: Path) -> None:
+    frames = maker("abaw6-va")
+    found = score(frames.track, frames.write(), frames.truth, n_draws=20)
+    assert (found.interval.unit, found.interval.n_groups) == ("video", 3)
+    pairs = maker("mer2026-prefer")
+    found = score(pairs.track, pairs.write(), pairs.truth, n_draws=20)
+    assert (found.interval.unit, found.interval.n_groups) == ("name", 6)
+
+
+def test_rows_that_are_marked_as_not_annotated_are_left_out(maker) -> None:
+    m = maker("abaw6-va")
+    lines = m.truth.read_text().splitlines()
+    lines[2] = lines[2].split(",")[0] + ",-5,0.5"
+    m.truth.write_text("\n".join(lines) + "\n")
+    found = score(m.track, m.write(), m.truth, n_draws=20)
+    assert (found.n, found.n_unannotated) == (11, 1)
+    assert "1 rows of the truth are marked" in found.notes[0]
+    m.truth.write_text("\n".join([lines[0], lines[2]]) + "\n")
+    with pytest.raises(SubmissionError) as raised:
+        score(m.track, m.write(), m.truth)
+    assert raised.value.code == "MER-S163"
+
+
+def test_expressions_may_be_annotated_by_name_or_by_code(maker) -> None:
+    from sklearn.metrics import f1_score as f1
+
+    m = maker("abaw6-expr")
+    names = m.track.targets[0].classes
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 8, 12)
+    frames = [row[0] for row in m.rows[1:]]
+    said = [int(row[1]) for row in m.rows[1:]]
+    values = []
+    for cells in (map(str, true), (names[i] for i in true)):
+        table(m.truth, {"image_location": frames, "expression": list(cells)})
+        values.append(score(m.track, m.write(), m.truth, n_draws=20).value)
+    assert values == [pytest.approx(f1(true, said, average="macro", zero_division=0), abs=1e-12)] * 2
+    m.truth.write_text("name,frame,expression\nclip0,1,-1\nclip0,2,1\nclip0,3,Disgust\n")
+    assert score(m.track, m.write(), m.truth, n_draws=20).metrics["accuracy"] == 1.0
+
+
+def test_parts_are_what_the_metric_is_the_mean_of(maker) -> None:
+    m = maker("abaw6-au", 40)
+    rows = [list(row) for row in m.rows]
+    for row in rows[1:20]:
+        row[3] = "1"
+    found = score(m.track, m.write(m.text(rows)), m.truth, n_draws=20)
+    parts = found.parts["au_f1"]
+    assert list(parts) == [t.name for t in m.track.targets]
+    assert np.mean(list(parts.values())) == pytest.approx(found.value, abs=1e-12)
+    assert parts["AU4"] < 1.0 == parts["AU1"]
+
+
+def test_a_truth_that_covers_only_some_candidates_is_told(multi) -> None:
+    lines = multi.truth.read_text().splitlines(keepends=True)
+    multi.truth.write_text("".join(lines[:-2]))
+    track = get_track("mer2023-semi")
+    found = score(track, multi.write(), multi.truth, candidates=multi.candidates, n_draws=20)
+    (warning,) = [p for p in found.warnings if p.code == "MER-S160"]
+    assert "10 of 12 candidates" in warning.found
+
+
+def test_undefined_numbers_stay_so_in_reference_and_are_zero_in_strict_mode(fine) -> None:
+    wrong = fine.text([fine.rows[0], *[[row[0], "xyzzy"] for row in fine.rows[1:]]])
+    reference = score(fine.track, fine.write(wrong), fine.truth, n_draws=20)
+    assert np.isnan(reference.value)
+    assert reference.as_json()["metrics"]["ew2025_f1"] is None
+    strict = score(fine.track, fine.write(wrong), fine.truth, n_draws=20, mode="strict")
+    assert strict.value == 0.0
+    assert any("strict" in note for note in strict.notes)
+
+
+def test_scores_say_which_wheels_they_were_made_with(fine) -> None:
+    found = score(fine.track, fine.write(), fine.truth, n_draws=20)
+    assert "not official" in found.resources["wheels"]
+    assert any("not official" in note for note in found.notes)
+
+
+def test_groups_are_asked_for_where_they_are_needed(maker, tmp_path: Path) -> None:
+    m = maker("mer2024-ov")
+    with pytest.raises(SubmissionError) as raised:
+        score(m.track, m.write(), m.truth)
+    assert raised.value.code == "MER-S162"
+    groups = groups_for(m, tmp_path)
+    groups.write_text("".join(groups.read_text().splitlines(keepends=True)[:-2]))
+    found = score(m.track, m.write(), m.truth, groups=groups, n_draws=20)
+    assert found.n == 10
+    assert "MER-S161" in {p.code for p in found.warnings}
+
+
+def test_a_predicted_tie_counts_as_the_first_description(maker) -> None:
+    m = maker("mer2026-prefer")
+    rows = [list(row) for row in m.rows]
+    for row in rows[1:]:
+        row[3] = "same" if row[3] == "a1" else row[3]
+    found = score(m.track, m.write(m.text(rows)), m.truth, n_draws=20)
+    assert found.value == 1.0
+    assert found.metrics["prefer_accuracy3"] == 0.5
+    rows[1][3] = "tie"
+    with pytest.raises(SubmissionError) as raised:
+        score(m.track, m.write(m.text(rows)), m.truth)
+    assert raised.value.code == "MER-S082"

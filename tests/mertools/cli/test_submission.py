@@ -69,7 +69,8 @@ def test_score_prints_the_contract(folder: Path, capsys) -> None:
     assert code == 0
     assert {"track", "n", "primary", "metrics", "interval", "interval_unit", "n_groups", "floors"} <= set(document)
     assert (document["n"], document["primary"], document["metrics"]["waf"]) == (24, "waf", 1.0)
-    assert document["against"]["p"] == 1.0
+    assert [(a["file"], a["p"], a["separable"]) for a in document["against"]] == [("good.csv", 1.0, False)]
+    assert document["looks"] is None
     assert set(document["floors"]) == {"majority_class", "prior_draw", "shuffled"}
 
 
@@ -92,7 +93,16 @@ def test_the_text_forms_hold_the_numbers(folder: Path, capsys) -> None:
         (["validate", "good.csv", "--fix"], "MER-S083"),
         (["validate", "good.csv", "--candidates", "none.csv"], "MER-S010"),
         (["package", "good.csv", "--out", "x.txt"], "MER-S074"),
-        (["bundle", "good.csv"], "MER-R012"),
+        (["bundle", "good.csv"], "MER-S083"),
+        (["bundle", "--truth", "truth.csv"], "MER-S083"),
+        (["dry-run", "good.csv"], "MER-S190"),
+        (["ensemble", "good.csv", "--out", "e.csv"], "MER-S170"),
+        (["ensemble", "good.csv", "bad.csv"], "MER-S083"),
+        (["validate", "good.csv", "bad.csv"], "MER-S083"),
+        (["validate", "good.csv", "--how", "vote"], "MER-S083"),
+        (["score", "good.csv", "--truth", "truth.csv", "--ask"], "MER-S167"),
+        (["ledger", "good.csv"], "MER-S083"),
+        (["rate", "good.csv"], "MER-R012"),
     ],
 )
 def test_wrong_usage_and_bad_input_are_one_paragraph_with_exit_2(words, code, folder: Path, capsys) -> None:
@@ -113,3 +123,52 @@ def test_reports_for_people_cannot_be_formulas_or_escape_codes(folder: Path, cap
     assert "\x1b" not in shown
     _, document = call(capsys, "validate", "evil.csv")
     assert "=cmd|x" in {problem["found"] for problem in document["problems"]}
+
+
+def test_gaps_that_cannot_be_told_apart_are_called_not_separable(folder: Path, capsys) -> None:
+    near = GOOD.replace("c3,sad", "c3,happy")
+    (folder / "near.csv").write_text(near)
+    assert near != GOOD
+    words = ["submission", "score", "good.csv", "--track", "mer2023-semi", "--truth", "truth.csv"]
+    assert main([*words, "--against", "near.csv", "good.csv"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("; not separable") == 2
+    assert "after Holm" in shown
+
+
+def test_a_bundle_is_made_and_rehearsed(folder: Path, capsys) -> None:
+    code, document = call(capsys, "bundle", "--truth", "truth.csv", "--out", "b")
+    assert code == 0
+    assert set(document["sha256"]) == {"scoring_program.zip", "reference_data.zip"}
+    code, document = call(capsys, "dry-run", "good.csv", "--bundle", "b")
+    assert (code, document["equal"], document["scores"]["waf"]) == (0, True, 1.0)
+    assert main(["submission", "dry-run", "good.csv", "--track", "mer2023-semi", "--truth", "truth.csv"]) == 0
+    assert "equal to `submission score`" in capsys.readouterr().out
+
+
+def test_files_are_put_together_and_packaged(folder: Path, capsys) -> None:
+    (folder / "other.csv").write_text(GOOD.replace("c3,sad", "c3,happy"))
+    code, document = call(capsys, "ensemble", "other.csv", "good.csv", "good.csv", "--out", "e.csv")
+    assert (code, document["rows"], document["ties"]) == (0, 24, 0)
+    code, _ = call(capsys, "package", "e.csv", "--candidates", "candidates.csv", "--out", "up.csv")
+    assert code == 0
+    assert (folder / "up.csv").read_text() == GOOD
+
+
+def test_the_ledger_and_the_looks_are_shown(folder: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MERTOOLS_LEDGER", raising=False)
+    kept = ["--ledger", "l"]
+    code, document = call(
+        capsys, "package", "good.csv", "--candidates", "candidates.csv", "--out", "u.csv", "--truth", "truth.csv", *kept
+    )
+    assert (code, document["score"], document["packaged"], document["left"]) == (0, 1.0, 1, 19)
+    _, document = call(capsys, "score", "good.csv", "--truth", "truth.csv", *kept)
+    assert document["looks"] == 2
+    _, document = call(capsys, "ledger", *kept)
+    assert (document["packaged"], document["limit"], document["left"], document["looks"]) == (1, 20, 19, 2)
+    assert main(["submission", "score", "good.csv", "--track", "mer2023-semi", "--truth", "truth.csv", *kept]) == 0
+    assert "this truth has been looked at 3 times here" in capsys.readouterr().out
+    assert main(["submission", "ledger", "--track", "mer2023-semi", *kept]) == 0
+    assert "19 uploads left if every packaged file is sent" in capsys.readouterr().out
+    _, document = call(capsys, "ledger", "--ledger", "nowhere")
+    assert (document["packaged"], document["events"]) == (0, [])

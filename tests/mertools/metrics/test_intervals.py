@@ -1,13 +1,11 @@
-"""Intervals and paired tests resample groups, never rows."""
-
-import itertools
+"""Intervals resample groups, never rows, and cover the truth as often as they say."""
 
 import numpy as np
 import pytest
 from scipy.stats import bootstrap, t
 
-from mertools.metrics import METRICS, ShapeError
-from mertools.metrics.intervals import FEW_GROUPS, interval, paired_test
+from mertools.metrics import METRICS, ShapeError, resampling
+from mertools.metrics.intervals import FEW_GROUPS, interval
 
 WAF, ACC, MSE = METRICS.get("waf"), METRICS.get("accuracy"), METRICS.get("mse")
 
@@ -73,71 +71,118 @@ def test_the_same_seed_gives_the_same_interval_and_chunks_do_not_matter(monkeypa
     first = interval(WAF, [truth, said], seed=1)
     assert interval(WAF, [truth, said], seed=1) == first
     assert interval(WAF, [truth, said], seed=2) != first
-    monkeypatch.setattr("mertools.metrics.intervals._CHUNK", 1000)
+    monkeypatch.setattr("mertools.metrics.resampling.CHUNK", 1000)
     chunked = interval(WAF, [truth, said], seed=1)
     assert (chunked.low, chunked.high) == pytest.approx((first.low, first.high), abs=1e-12)
 
 
-def test_the_paired_test_agrees_with_all_swaps() -> None:
-    truth, first = labels(40, right=0.8)
-    _, second = labels(40, seed=9, right=0.5)
-    groups = np.arange(40) % 8
-    found = paired_test(WAF, [truth, first], [truth, second], groups, unit="speaker", n_swaps=20_000)
-    gap = WAF(truth, first) - WAF(truth, second)
-    extreme = 0
-    for swap in itertools.product([False, True], repeat=8):
-        moved = np.array(swap)[groups]
-        a, b = np.where(moved, second, first), np.where(moved, first, second)
-        extreme += abs(WAF(truth, a) - WAF(truth, b)) >= abs(gap) - 1e-12
-    assert found.difference == pytest.approx(gap, abs=1e-12)
-    assert found.p == pytest.approx(extreme / 256, abs=0.015)
-    assert (found.n_groups, found.unit) == (8, "speaker")
+def test_equal_rows_are_drawn_together_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, said = labels(2000)
+    together = interval(WAF, [truth, said], n_draws=20_000)
+    rows = WAF.statistics(truth, said)
+    distinct, counts = resampling.collapsed(rows)
+    assert len(distinct) <= 36
+    assert counts.sum() == 2000
+    assert counts @ distinct == pytest.approx(rows.sum(axis=0))
+    monkeypatch.setattr(resampling, "collapsed", lambda sums: (sums, np.ones(len(sums), int)))
+    alone = interval(WAF, [truth, said], n_draws=20_000)
+    width = alone.high - alone.low
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high), abs=0.03 * width)
 
 
-def test_the_paired_test_is_never_zero_and_never_above_one() -> None:
-    truth, said = labels(300, right=0.9)
-    wrong = (truth + 1) % 6
-    assert paired_test(WAF, [truth, said], [truth, wrong], n_swaps=99).p == 0.01
-    assert paired_test(WAF, [truth, said], [truth, said], n_swaps=99).p == 1.0
-
-
-def test_the_paired_test_keeps_its_level_without_a_difference() -> None:
-    """Two predictions equally good: p below 0.1 in about a tenth of the cases, with whole groups swapped."""
-    low = 0
-    for seed in range(300):
-        rng = np.random.default_rng(seed)
-        truth = rng.integers(0, 6, 120)
-        groups = np.repeat(np.arange(12), 10)
-        ability = np.clip(0.6 + 0.25 * rng.normal(size=(2, 12)), 0, 1)
-        said = [np.where(rng.random(120) < ability[i][groups], truth, rng.integers(0, 6, 120)) for i in (0, 1)]
-        low += paired_test(ACC, [truth, said[0]], [truth, said[1]], groups, n_swaps=199, seed=seed).p <= 0.1
-    assert 0.05 <= low / 300 <= 0.15
+def test_rows_of_which_few_are_equal_stay_as_they_are() -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    rows[50:] = rows[:50]
+    distinct, counts = resampling.collapsed(rows)
+    assert distinct is rows
+    assert counts.tolist() == [1] * 100
 
 
 def test_lengths_that_differ_are_refused() -> None:
     truth, said = labels(30)
     with pytest.raises(ShapeError):
         interval(WAF, [truth, said], np.zeros(29))
-    with pytest.raises(ShapeError):
-        paired_test(WAF, [truth, said], [truth[1:], said[1:]])
+
+
+def test_a_single_wrong_group_bends_the_interval_and_does_not_break_it() -> None:
+    """The most skewed case there is: all groups perfect but one, which is all wrong."""
+    truth = np.tile(np.arange(6), 40)
+    groups = np.repeat(np.arange(40), 6)
+    said = np.where(groups == 0, (truth + 1) % 6, truth)
+    found = interval(ACC, [truth, said], groups)
+    assert 0 < found.low < ACC(truth, said) < found.high <= 1.0
+
+
+RIGHT, ALIKE, CLIPS = 0.7, 0.2, 20
+"""Share of right labels, intraclass correlation within a speaker, clips of a speaker."""
+
+
+def corpus(rng: np.random.Generator, n_groups: int) -> tuple[np.ndarray, dict[str, list[np.ndarray]]]:
+    """Speakers that differ: correctness (beta-binomial), true values and errors have intraclass correlation 0.2."""
+    n = n_groups * CLIPS
+    speaker = np.repeat(np.arange(n_groups), CLIPS)
+    truth = rng.choice(6, n, p=[0.3, 0.22, 0.18, 0.14, 0.1, 0.06])
+    mass = 1 / ALIKE - 1
+    right = rng.random(n) < rng.beta(RIGHT * mass, (1 - RIGHT) * mass, n_groups)[speaker]
+    said = np.where(right, truth, (truth + rng.integers(1, 6, n)) % 6)
+    values, errors = (
+        np.sqrt(ALIKE) * rng.normal(size=n_groups)[speaker] + np.sqrt(1 - ALIKE) * rng.normal(size=n) for _ in range(2)
+    )
+    return speaker, {"classes": [truth, said], "value": [2 * values, 1.6 * values + errors]}
+
+
+def arguments(name: str, columns: dict[str, list[np.ndarray]]) -> list[np.ndarray]:
+    return [column for kind in METRICS.get(name).inputs for column in columns[kind]]
+
+
+@pytest.fixture(scope="module")
+def population() -> dict[str, list[np.ndarray]]:
+    """A corpus of 100,000 speakers: what a metric of it is, is the truth."""
+    return corpus(np.random.default_rng(99), 100_000)[1]
+
+
+def test_the_simulated_speakers_are_as_alike_as_said(population: dict[str, list[np.ndarray]]) -> None:
+    truth, said = population["classes"]
+    for trait in (truth == said, population["value"][0], population["value"][1] - 0.8 * population["value"][0]):
+        by_speaker = trait.astype(float).reshape(-1, CLIPS)
+        between, within = by_speaker.mean(axis=1).var(), by_speaker.var(axis=1, ddof=1).mean()
+        between -= within / CLIPS
+        assert between / (between + within) == pytest.approx(ALIKE, abs=0.01)
+
+
+def coverage(
+    name: str, n_groups: int, simulations: int, population: dict[str, list[np.ndarray]]
+) -> tuple[float, float]:
+    """Share of simulated corpora whose interval holds the truth: groups resampled, and rows resampled."""
+    metric = METRICS.get(name)
+    truth = metric(*arguments(name, population))
+    groups, rows = 0, 0
+    for seed in range(simulations):
+        speaker, columns = corpus(np.random.default_rng(seed), n_groups)
+        found = interval(metric, arguments(name, columns), speaker, seed=seed)
+        groups += found.low <= truth <= found.high
+        assert found.method == ("bca" if n_groups >= FEW_GROUPS else "jackknife-t")
+        if seed < simulations // 4:
+            naive = interval(metric, arguments(name, columns), n_draws=200, seed=seed)
+            rows += naive.low <= truth <= naive.high
+    return groups / simulations, rows / (simulations // 4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n_groups", "lowest"), [(10, 0.92), (60, 0.92)])
-def test_intervals_cover_the_true_value_where_clips_of_a_speaker_are_alike(n_groups: int, lowest: float) -> None:
-    """Within-speaker correlation 0.2 on the latent scale; resampling rows covers far too seldom."""
-    simulations, cover, rows = 400, 0, 0
-    for seed in range(simulations):
-        rng = np.random.default_rng(seed)
-        speaker, own = rng.normal(size=(n_groups, 1)), rng.normal(size=(n_groups, 20))
-        right = np.sqrt(0.2) * speaker + np.sqrt(0.8) * own < 0.5244005
-        truth = rng.integers(0, 6, (n_groups, 20))
-        said = np.where(right, truth, (truth + rng.integers(1, 6, truth.shape)) % 6)
-        args = [truth.ravel(), said.ravel()]
-        ours = interval(ACC, args, np.repeat(np.arange(n_groups), 20), n_draws=600, seed=seed)
-        naive = interval(ACC, args, n_draws=200, seed=seed)
-        cover += ours.low <= 0.7 <= ours.high
-        rows += naive.low <= 0.7 <= naive.high
-        assert (ours.method == "bca") == (n_groups >= FEW_GROUPS)
-    assert lowest <= cover / simulations <= 0.985
-    assert rows / simulations < 0.85
+@pytest.mark.parametrize("name", ["waf", "mer2023_combined", "ccc"])
+@pytest.mark.parametrize("n_groups", [24, 40])
+def test_intervals_cover_the_truth_where_clips_of_a_speaker_are_alike(
+    n_groups: int, name: str, population: dict[str, list[np.ndarray]]
+) -> None:
+    groups, rows = coverage(name, n_groups, 1000, population)
+    assert 0.92 <= groups <= 0.97
+    assert rows < 0.92
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["waf", "mer2023_combined", "ccc"])
+@pytest.mark.parametrize("n_groups", [10, 15, 20, 25, 30, 60])
+def test_intervals_cover_the_truth_with_few_and_many_speakers(
+    n_groups: int, name: str, population: dict[str, list[np.ndarray]]
+) -> None:
+    assert 0.92 <= coverage(name, n_groups, 1000, population)[0] <= 0.97
