@@ -15,7 +15,7 @@ from mertools.store import SpaceSpec
 if TYPE_CHECKING:
     from mertools.corpus import Corpus
 
-_LIBRARIES = ("torch", "transformers", "timm", "librosa", "numpy", "opencv-python-headless")
+_LIBRARIES = ("torch", "transformers", "timm", "librosa", "opensmile", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ _OURS = {
     "vggish": "audio/vggish",
     "IS09": "audio/is09",
     "IS10": "audio/is10",
-    "IS13": "audio/compare",
+    "IS13": "audio/is13",
     "eGeMAPS": "audio/egemaps",
 }
 _UNDERSCORED = frozenset(_OURS)

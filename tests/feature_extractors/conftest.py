@@ -34,3 +34,13 @@ def tiny_options(tmp_path_factory):
         return dict(made[name])
 
     return get
+
+
+@pytest.fixture(autouse=True)
+def _packages(request):
+    """Tests over the registry skip names whose packages are not installed, and say which."""
+    from feature_extractors import EXTRACTORS
+
+    name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
+    if isinstance(name, str) and name in EXTRACTORS and EXTRACTORS.entry(name).missing():
+        pytest.skip(f"{name} needs {', '.join(EXTRACTORS.entry(name).missing())}, which is not installed")
