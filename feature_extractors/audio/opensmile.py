@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -88,7 +88,7 @@ class OpenSmile(Extractor[Waveform]):
     """One of openSMILE's sets; the fact ``set`` is its name in the package ``opensmile``."""
 
     modality = "audio"
-    Config: type[OpenSmileConfig] = OpenSmileConfig  # type: ignore[misc]
+    Config: ClassVar[type[BaseConfig]] = OpenSmileConfig
     utterance = "own"
     batch_cost = 60.0
 
