@@ -42,6 +42,11 @@ class FaceCrops:
         """Number of crops."""
         return len(self.times_s)
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory that they hold."""
+        return self.pixels.nbytes
+
     def piece(self, start: int, stop: int) -> FaceCrops:
         """Rows ``start:stop``."""
         return FaceCrops(self.pixels[start:stop], self.times_s[start:stop], self.sampled_from)
@@ -54,6 +59,40 @@ class FaceCrops:
         if len(wanted) != len(self):
             raise ValueError(f"{len(self)} crops are here of the {len(wanted)} that are wanted")
         return np.searchsorted(wanted, sampler.places(self.sampled_from))
+
+
+@dataclass(frozen=True)
+class FaceMeasurements(FaceCrops):
+    """What another program measured on each frame, in place of crops; `pixels` is empty.
+
+    Attributes:
+        values: ``(T, D)`` float32.
+        names: of the D columns.
+        confidence: ``(T,)`` float32 in [0, 1], of the face in each frame.
+        tracked: ``(T,)`` bool, whether the program says that it saw the face.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    confidence: np.ndarray
+    tracked: np.ndarray
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that they hold."""
+        return self.values.nbytes
+
+    def piece(self, start: int, stop: int) -> FaceMeasurements:
+        """Rows ``start:stop``."""
+        rows = slice(start, stop)
+        return FaceMeasurements(
+            self.pixels[rows],
+            self.times_s[rows],
+            self.values[rows],
+            self.names,
+            self.confidence[rows],
+            self.tracked[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -116,6 +155,20 @@ class BaseConfig:
 class TooShortError(Exception):
     """Raised by `embed` for an input that is too short for the model; the clip's status becomes ``too_short``."""
 
+    status: ClassVar[str] = "too_short"
+
+
+class NoFaceError(TooShortError):
+    """Raised by `embed` for an input without a single usable face; the clip's status becomes ``no_face``."""
+
+    status = "no_face"
+
+
+class DamagedError(TooShortError):
+    """Raised by `embed` for an input that lacks what the extractor needs; its status becomes ``decode_error``."""
+
+    status = "decode_error"
+
 
 class Extractor(ABC, Generic[I]):
     """Base of all extractors.
@@ -131,6 +184,7 @@ class Extractor(ABC, Generic[I]):
         chunk_rows: an input longer than this is cut into consecutive pieces that are embedded independently and
             joined (image models); None if the whole clip must be seen at once.
         batch_cost: sum of `cost` that one call of `embed` may get; a single input above it goes alone.
+        measured: whether it takes what another program measured (`FaceMeasurements`) in place of crops.
         torch_model: whether it runs on a device through torch. Then `load` matters and clips share batches. Others get
             one input at a time: they gain nothing from batches, and their rows never depend on a neighbour.
     """
@@ -142,6 +196,7 @@ class Extractor(ABC, Generic[I]):
     chunk_rows: ClassVar[int | None] = None
     batch_cost: ClassVar[float] = 1.0
     torch_model: ClassVar[bool] = False
+    measured: ClassVar[bool] = False
 
     def __init__(self, name: str, config: Any, facts: Mapping[str, Any]) -> None:
         self.name = name
@@ -245,7 +300,8 @@ class FaceConfig(BaseConfig):
         crop: crop policy, a name from `feature_extractors.facetrack.crops`.
         who: which face, a name from `feature_extractors.facetrack.who`.
         fps: frames per second to keep; None keeps every frame.
-        folder: where a data set ships its crops; for the crop policy ``openface-folder``.
+        folder: where a data set ships its crops, for the crop policy ``openface-folder``; if empty, each clip's cell
+            ``faces`` says where its frames lie.
     """
 
     crop: str = "aligned-112"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feature_extractors.sampling import FrameSampler
     from mertools.corpus import Corpus
 
-_LIBRARIES = ("torch", "transformers", "timm", "librosa", "numpy", "opencv-python-headless")
+_LIBRARIES = ("torch", "transformers", "timm", "librosa", "opensmile", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,13 @@ class InputKey:
         crop: crop policy, for faces.
         who: which face.
         fps: frames per second; None for all.
+    <<<<<<< HEAD
         folder: of shipped crops.
         sampler: of the frames, where the extractor does not see all.
+    =======
+        folder: of shipped crops; if empty, the clips say where theirs are.
+        shipped: whether crops come with the data set.
+    >>>>>>> f-handcrafted
     """
 
     modality: str
@@ -38,6 +43,7 @@ class InputKey:
     fps: float | None = None
     folder: str = ""
     sampler: FrameSampler | None = None
+    shipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,6 @@ class Asked:
         spec: of the space.
         key: of the input it needs.
         precision: that its extractor is loaded with.
-        shipped: whether its crops come from a folder of the data set.
     """
 
     extractor: Extractor[Any]
@@ -58,12 +63,16 @@ class Asked:
     spec: SpaceSpec
     key: InputKey
     precision: Precision
-    shipped: bool = False
 
     @property
     def modality(self) -> str:
         """Which input it needs."""
         return self.key.modality
+
+    @property
+    def shipped(self) -> bool:
+        """Whether its crops come with the data set."""
+        return self.key.shipped
 
     @property
     def own(self) -> bool:
@@ -137,10 +146,9 @@ def _ask_one(
     own_precision: Precision = precision() if extractor.torch_model else "fp32"
     settings: dict[str, Any] = {**extractor.settings(), "precision": own_precision}
     key = InputKey(extractor.modality)
-    shipped = False
     if extractor.modality == "face":
-        key, shipped = _face_key(extractor, level)
-        if not shipped:
+        key = _face_key(extractor, level, corpus)
+        if not key.shipped:
             settings["tracker"] = tracker()
     elif extractor.modality == "audio":
         settings["column"] = audio_column
@@ -156,30 +164,41 @@ def _ask_one(
         utterance=extractor.utterance,
         facts=_facts(extractor),
     )
-    return Asked(extractor, level, spec, key, own_precision, shipped)
+    return Asked(extractor, level, spec, key, own_precision)
 
 
-def _face_key(extractor: Extractor[Any], level: Level) -> tuple[InputKey, bool]:
+def _face_key(extractor: Extractor[Any], level: Level, corpus: Corpus) -> InputKey:
     from feature_extractors.facetrack import CROP_POLICIES, WHO_POLICIES
 
     config = extractor.config
     if not isinstance(config, FaceConfig):
         raise TypeError(f"the options of {extractor.name} must derive from FaceConfig")
-    shipped = CROP_POLICIES.get(config.crop).shipped
-    if shipped and not config.folder:
+    policy = CROP_POLICIES.get(config.crop)
+    if policy.measured != extractor.measured:
         raise ExtractionError(
-            "MER-E008",
-            f"{extractor.name}: the crop policy '{config.crop}' needs the folder of the crops.",
-            f"Name it: {extractor.name}:crop={config.crop}:folder=DIR.",
+            "MER-E156",
+            f"{extractor.name}: '{config.crop}' gives {'measurements' if policy.measured else 'crops'}, and the "
+            f"extractor takes {'measurements' if extractor.measured else 'crops'}.",
+            "Leave crop out, or choose another.",
         )
-    if shipped:
-        return InputKey("face", config.crop, folder=config.folder, sampler=extractor.sampler(level)), True
+    if policy.shipped:
+        in_clips = not policy.measured and any(clip.cells.get("faces", "").strip() for clip in corpus.clips)
+        if not config.folder and not in_clips:
+            raise ExtractionError(
+                "MER-E008",
+                f"{extractor.name}: '{config.crop}' needs the folder that it reads, and no clip has a cell 'faces'.",
+                f"Name it: {extractor.name}:folder=DIR."
+                if policy.measured
+                else f"Name it: {extractor.name}:crop={config.crop}:folder=DIR.",
+            )
+        sampler = extractor.sampler(level)
+        return InputKey("face", config.crop, folder=config.folder, sampler=sampler, shipped=True)
     if config.fps is not None and not config.fps > 0:
         raise ExtractionError(
             "MER-E009", f"{extractor.name}: fps is {config.fps}.", "Expected a number of frames per second above 0."
         )
     WHO_POLICIES.get(config.who)
-    return InputKey("face", config.crop, config.who, config.fps, sampler=extractor.sampler(level)), False
+    return InputKey("face", config.crop, config.who, config.fps, sampler=extractor.sampler(level))
 
 
 def _facts(extractor: Extractor[Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Embedder:
         except TooShortError as error:
             if len(batch) > 1:
                 return self._halves(batch)
-            return [Failure(Status.TOO_SHORT, str(error) or "the input is too short.")]
+            return [Failure(Status(error.status), str(error) or "the input is too short.")]
         except MerToolsError:
             raise
         except Exception as error:

@@ -22,7 +22,7 @@ class Piece:
     def n_bytes(self) -> int:
         """Memory that it holds."""
         if isinstance(self.payload, FaceCrops):
-            return self.payload.pixels.nbytes
+            return self.payload.n_bytes
         return self.payload.samples.nbytes if isinstance(self.payload, Waveform) else len(self.payload)
 
 

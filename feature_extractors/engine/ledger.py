@@ -205,11 +205,9 @@ class _Book:
         if one.modality == "audio":
             return self._catalog.sound_digest(source)
         if one.shipped:
-            from pathlib import Path
+            from feature_extractors.engine.shipping import shipped_digest
 
-            from feature_extractors.engine.cutting import shipped_digest
-
-            return shipped_digest(Path(one.key.folder), name)
+            return shipped_digest(source, one.key)
         return self._catalog.video_digest(source)
 
     def _derivation(self, one: Asked, undone: Sequence[str]) -> Derivation | None:

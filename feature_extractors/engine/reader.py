@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,23 +9,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from feature_extractors.base import FaceCrops, Waveform
 from feature_extractors.engine.asked import InputKey
-from feature_extractors.engine.cutting import CutAll, shipped_digest
+from feature_extractors.engine.cutting import CutAll
 from feature_extractors.engine.items import ClipJob, End, Piece
 from feature_extractors.engine.memory import out_of_memory
+from feature_extractors.engine.shipping import read_shipped, shipped_digest
 from feature_extractors.engine.sources import ClipSource, MediaCatalog, text_digest
-from feature_extractors.facetrack import Geometry, choose, cutter, read_openface_folder
+from feature_extractors.facetrack import Geometry, choose, cutter
 from mertools.errors import MediaError, MerToolsError
-from mertools.media import MediaSource, is_silent, probe
+from mertools.media import MediaSource, is_silent
 from mertools.status import Status
 
 if TYPE_CHECKING:
     from feature_extractors.facetrack import FaceTracker
     from mertools.media import DecoderPool, Session
-
-
-ONE_AT_A_TIME = threading.Lock()
-"""For reading npy files: numpy parses their header with `ast`, which CPython 3.11 cannot do in two threads at once
-(SystemError: AST constructor recursion depth mismatch)."""
 
 
 class GeometryKeeper(Protocol):
@@ -76,9 +71,9 @@ class ClipReader:
                     self._read_text(job, key)
                 elif key.modality == "audio":
                     self._read_sound(job, key, sessions)
-                elif key.folder:
+                elif key.shipped:
                     self._read_shipped(job, key)
-            tracked = [key for key in faces if not key.folder]
+            tracked = [key for key in faces if not key.shipped]
             if tracked:
                 self._read_faces(job, tracked, sessions)
 
@@ -112,22 +107,19 @@ class ClipReader:
         self._put(job, End(key))
 
     def _read_shipped(self, job: ClipJob, key: InputKey) -> None:
-        folder = Path(key.folder)
-        job.media[key] = shipped_digest(folder, job.source.name)
+        job.media[key] = shipped_digest(job.source, key)
         try:
-            with ONE_AT_A_TIME:
-                crops = read_openface_folder(folder, job.source.name, rate_hz=_video_rate_hz(job.source))
+            crops = read_shipped(job.source, key)
         except MediaError as error:
             self._put(job, End(key, error.status, error.message))
             return
         if crops is None:
-            self._put(job, End(key, Status.NO_FACE, f"the folder {folder} has no face of this clip."))
+            self._put(job, End(key, Status.NO_FACE, f"{key.folder or job.source.faces} has no face of this clip."))
             return
-        faces = FaceCrops(crops.pixels, crops.times_s)
-        if key.sampler is not None:
-            wanted = key.sampler.wanted(len(faces))
-            faces = FaceCrops(faces.pixels[wanted], faces.times_s[wanted], len(faces))
-        self._put(job, Piece(key, faces))
+        if key.sampler is not None and isinstance(crops, FaceCrops):
+            wanted = key.sampler.wanted(len(crops))
+            crops = FaceCrops(crops.pixels[wanted], crops.times_s[wanted], len(crops))
+        self._put(job, Piece(key, crops))
         self._put(job, End(key))
 
     def _read_faces(self, job: ClipJob, keys: Sequence[InputKey], sessions: _Sessions) -> None:
@@ -255,14 +247,3 @@ def _absent(path: Path | None, none: Status, reason: str) -> tuple[str, str] | N
     if not path.exists():
         return Status.MISSING, f"{path} does not exist."
     return None
-
-
-def _video_rate_hz(source: ClipSource) -> float | None:
-    """Frames per second of the clip's video, for crops that do not tell; None if unknown."""
-    if source.video is None or not source.video.is_file():
-        return None
-    try:
-        video = probe(source.video).video
-    except MediaError:
-        return None
-    return video.fps or None if video else None

@@ -32,6 +32,7 @@ class ClipSource:
         start_s: where the clip starts in its media, seconds; None = at the beginning.
         end_s: where it ends; None = at the end.
         text: the transcript; empty if there is none.
+        faces: folder of the clip's frames, where the corpus ships them; None if it does not.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ClipSource:
     start_s: float | None
     end_s: float | None
     text: str
+    faces: Path | None = None
 
 
 def clip_sources(corpus: Corpus, audio_column: str, text_column: str) -> list[ClipSource]:
@@ -55,10 +57,11 @@ def clip_sources(corpus: Corpus, audio_column: str, text_column: str) -> list[Cl
             name=clip.name,
             split=clip.split,
             video=clip.video,
-            sound=clip.sound if audio_column == "audio" else _other_sound(corpus, clip, audio_column),
+            sound=clip.sound if audio_column == "audio" else _within(corpus, clip, audio_column),
             start_s=clip.start_s,
             end_s=clip.end_s,
             text=clip.text(text_column),
+            faces=_within(corpus, clip, "faces"),
         )
         for clip in corpus.clips
     ]
@@ -75,7 +78,7 @@ def _check_columns(corpus: Corpus, columns: Iterable[str]) -> None:
             )
 
 
-def _other_sound(corpus: Corpus, clip: Clip, column: str) -> Path | None:
+def _within(corpus: Corpus, clip: Clip, column: str) -> Path | None:
     cell = clip.cells.get(column, "").strip()
     if not cell:
         return None

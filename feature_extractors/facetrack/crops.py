@@ -80,10 +80,12 @@ class CropPolicy:
         size: side of the crops in pixels.
         transforms: gives the ``(T, 2, 3)`` matrices of a track, frame to crop coordinates; None if a data set ships the
             crops, which `feature_extractors.facetrack.shipped` reads.
+        measured: whether what is shipped are measurements (`feature_extractors.facetrack.openface`) in place of crops.
     """
 
     size: int
     transforms: Callable[[FaceTrack], np.ndarray] | None
+    measured: bool = False
 
     @property
     def shipped(self) -> bool:
@@ -232,3 +234,5 @@ CROP_POLICIES.add(
     summary="one square around all boxes of the clip with a margin of 10 % at each edge, 224 pixels",
 )
 CROP_POLICIES.add("openface-folder", CropPolicy(112, None), summary="crops that a data set ships, 112 pixels")
+CROP_POLICIES.add("openface-csv", CropPolicy(0, None, measured=True), summary="tables of OpenFace, no crops")
+CROP_POLICIES.add("openface-hog", CropPolicy(0, None, measured=True), summary="HOG files of OpenFace, no crops")

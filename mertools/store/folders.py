@@ -45,7 +45,7 @@ _UNDERSCORED = {
     "vggish": "audio/vggish",
     "IS09": "audio/is09",
     "IS10": "audio/is10",
-    "IS13": "audio/compare",
+    "IS13": "audio/is13",
     "eGeMAPS": "audio/egemaps",
 }
 _SPELT = {  # models that MERTools spells with capitals, or whose modality the name hides

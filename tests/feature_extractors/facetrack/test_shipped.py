@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from feature_extractors.facetrack import read_openface_folder
+from feature_extractors.facetrack.shipped import frame_index, read_frame_folder
 from mertools.errors import MediaError
 
 
@@ -105,3 +106,59 @@ def test_images_of_different_sizes_or_broken_ones_are_an_error(tmp_path: Path, b
     (place / "2.png").write_bytes(b"broken")
     with pytest.raises(MediaError, match="not an image"):
         read_openface_folder(tmp_path, "clip")
+
+
+def write_jpgs(place: Path, numbers: list[int], form: str = "{}.jpg") -> None:
+    """Flat grey images, as bright as their number says."""
+    place.mkdir(parents=True)
+    for number in numbers:
+        cv2.imwrite(str(place / form.format(number)), np.full((16, 16, 3), 10 * number, np.uint8))
+
+
+def shades(crops) -> list[int]:
+    return np.rint(crops.pixels.mean(axis=(1, 2, 3)) / 10).astype(int).tolist()
+
+
+def test_jpgs_with_bare_numbers_are_read_in_order_of_number(tmp_path: Path) -> None:
+    write_jpgs(tmp_path / "clip", [0, 1, 2, 9, 10, 11, 20])
+    assert shades(read_frame_folder(tmp_path / "clip")) == [0, 1, 2, 9, 10, 11, 20]
+    assert shades(read_openface_folder(tmp_path, "clip")) == [0, 1, 2, 9, 10, 11, 20]
+
+
+def test_images_as_openface_writes_them_are_found_beside_its_table(tmp_path: Path) -> None:
+    write_jpgs(tmp_path / "clip_aligned", [1, 2, 3], "frame_det_00_{:06d}.bmp")
+    crops = read_openface_folder(tmp_path, "clip", rate_hz=10, n_frames=3)
+    assert shades(crops) == [1, 2, 3]
+    np.testing.assert_allclose(crops.times_s, [0, 0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("names", "n_frames", "expected"),
+    [
+        (["00001", "00002", "00005"], 10, [0, 1, 4]),  # no image where the face was lost
+        (["0", "1", "3"], 10, [0, 1, 3]),
+        (["00001", "00002", "00005"], None, [0, 1, 2]),  # nothing says that these are frames of the video
+        (["1001", "1002", "1005"], 10, [0, 1, 2]),  # beyond the video
+        (["frame_det_00_000002", "frame_det_00_000003"], 3, [1, 2]),
+        (["a_01_0", "b_02_0"], 9, [0, 1]),  # the last number does not rise
+        (["first", "second"], 9, [0, 1]),
+        (["9" * 40], 9, [0]),
+    ],
+)
+def test_the_number_of_an_image_is_its_frame(names: list[str], n_frames: int | None, expected: list[int]) -> None:
+    assert frame_index(names, n_frames).tolist() == expected
+
+
+def test_hidden_files_and_other_files_are_no_frames(tmp_path: Path) -> None:
+    write_jpgs(tmp_path / "clip", [1])
+    (tmp_path / "clip" / "._1.jpg").write_bytes(b"resource fork")
+    (tmp_path / "clip" / "Thumbs.db").write_bytes(b"")
+    assert shades(read_frame_folder(tmp_path / "clip")) == [1]
+
+
+def test_a_frame_folder_without_images_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    for place in (tmp_path / "clip", tmp_path / "gone"):
+        with pytest.raises(MediaError) as caught:
+            read_frame_folder(place)
+        assert (caught.value.code, caught.value.status) == ("MER-E213", "missing")
