@@ -61,7 +61,7 @@ class FaceCrops:
         return np.searchsorted(wanted, sampler.places(self.sampled_from))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FaceMeasurements(FaceCrops):
     """What another program measured on each frame, in place of crops; `pixels` is empty.
 
@@ -88,10 +88,10 @@ class FaceMeasurements(FaceCrops):
         return FaceMeasurements(
             self.pixels[rows],
             self.times_s[rows],
-            self.values[rows],
-            self.names,
-            self.confidence[rows],
-            self.tracked[rows],
+            values=self.values[rows],
+            names=self.names,
+            confidence=self.confidence[rows],
+            tracked=self.tracked[rows],
         )
 
 
