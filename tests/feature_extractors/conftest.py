@@ -41,7 +41,8 @@ def _can_run(request):
     """Tests over the registry skip names that cannot run on their inputs here, and say why."""
     from feature_extractors import EXTRACTORS
 
-    name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
+    callspec = getattr(request.node, "callspec", None)
+    name = callspec and (callspec.params.get("name") or callspec.params.get("kind_name"))
     if not isinstance(name, str) or name not in EXTRACTORS:
         return
     entry = EXTRACTORS.entry(name)
