@@ -245,14 +245,14 @@ def test_an_estimate_counts_exactly_and_leaves_the_store_alone(corpus, store, fa
 
 
 def test_no_two_threads_read_npy_headers_at_once(corpus, store, fakes, monkeypatch):
-    from feature_extractors.engine import reader
+    from feature_extractors.facetrack import shipped
 
-    original, locked = reader.read_openface_folder, []
+    original, locked = np.load, []
 
-    def read(*args, **options):
-        locked.append(reader.ONE_AT_A_TIME.locked())
+    def load(*args, **options):
+        locked.append(shipped.ONE_AT_A_TIME.locked())
         return original(*args, **options)
 
-    monkeypatch.setattr(reader, "read_openface_folder", read)
+    monkeypatch.setattr(shipped.np, "load", load)
     extract(corpus, fakes.names_of(corpus)[:1], store, **SMALL)
     assert locked == [True] * len(corpus)
