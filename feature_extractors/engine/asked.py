@@ -186,10 +186,9 @@ def _face_key(extractor: Extractor[Any], level: Level, corpus: Corpus) -> InputK
         if not config.folder and not in_clips:
             raise ExtractionError(
                 "MER-E008",
-                f"{extractor.name}: '{config.crop}' needs the folder that it reads, and no clip has a cell 'faces'.",
-                f"Name it: {extractor.name}:folder=DIR."
-                if policy.measured
-                else f"Name it: {extractor.name}:crop={config.crop}:folder=DIR.",
+                f"{extractor.name}: nothing says where {'OpenFace wrote' if policy.measured else 'the crops lie'}: no "
+                f"folder is named{'' if policy.measured else ', and no clip has a cell faces'}.",
+                f"Name it: {extractor.name}:{'' if policy.measured else f'crop={config.crop}:'}folder=DIR.",
             )
         sampler = extractor.sampler(level)
         return InputKey("face", config.crop, folder=config.folder, sampler=sampler, shipped=True)

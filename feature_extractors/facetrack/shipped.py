@@ -16,7 +16,7 @@ from mertools.errors import MediaError
 IMAGES = (".bmp", ".png", ".jpg", ".jpeg")
 
 _NUMBER = re.compile(r"\d+")
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 """For reading npy files: numpy parses their header with `ast`, which CPython 3.11 cannot do in two threads at once
 (SystemError: AST constructor recursion depth mismatch)."""
 
@@ -144,7 +144,7 @@ def _read(files: list[Path], rate_hz: float | None, n_frames: int | None) -> Cro
 def _read_array(path: Path) -> np.ndarray:
     """The BGR array; shape ``(0,)`` stands for no face."""
     try:
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             pixels: np.ndarray = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise _unreadable(path, f"is not an array ({error})") from None
