@@ -28,13 +28,9 @@ class InputKey:
         crop: crop policy, for faces.
         who: which face.
         fps: frames per second; None for all.
-    <<<<<<< HEAD
-        folder: of shipped crops.
-        sampler: of the frames, where the extractor does not see all.
-    =======
         folder: of shipped crops; if empty, the clips say where theirs are.
+        sampler: of the frames, where the extractor does not see all.
         shipped: whether crops come with the data set.
-    >>>>>>> f-handcrafted
     """
 
     modality: str

@@ -99,7 +99,7 @@ def test_when_every_row_is_ok_the_exit_code_is_zero(extract, folder):
         (["--with", "text/ngram", "--split", "tran"], "MER-C002", "Did you mean 'train'"),
         (["--with", "text/ngram", "--column", "text_em"], "MER-E006", "text_em"),
         (["--with", "text/ngram", "--retry", "oops"], "MER-E002", "oops"),
-        (["--with", "text/ngram", "--engine", "ray"], "MER-E012", "--shard I/N"),
+        (["--with", "text/ngram", "--engine", "spark"], "MER-E012", "--shard I/N"),
         (["--with", "text/ngram", "--devise", "cpu"], "MER-R011", "Did you mean '--device'"),
     ],
 )
