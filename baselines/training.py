@@ -76,7 +76,7 @@ def fusion_model(name: str) -> type[FusionModel]:
         TrainingError: if it is a network of another kind.
     """
     found = MODELS.get(name)
-    if isinstance(found, type) and issubclass(found, FusionModel) and found.level == "utterance":
+    if isinstance(found, type) and issubclass(found, FusionModel) and "utterance" in found.levels:
         return found
     raise TrainingError(
         "MER-T040",

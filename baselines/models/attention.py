@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from baselines import MODELS
 from baselines.models.base import Batch, FusionModel
-from baselines.models.layers import MLPEncoder, encode_present
+from baselines.models.layers import MLPEncoder, encode_present, unimodal_encoders
 
 
-@MODELS.register(
-    "attention", level="utterance", summary="MLP encoder per space, attention scores without softmax, weighted sum"
-)
+@MODELS.register("attention", summary="encoder per space, attention scores without softmax, weighted sum")
 class Attention(FusionModel):
     """With H_m the encoding of space m: s = W · MLP([H_1; …; H_M]), fused = Σ_m s_m H_m.
 
     A missing embedding contributes neither encoding nor score.
     """
 
+    levels: ClassVar = ("utterance", "frame")
+    deviations: ClassVar = "frame level: padding is run through the LSTM"
     search_space: ClassVar = {"hidden_dim": (64, 128, 256), "dropout": (0.2, 0.3, 0.4, 0.5), "lr": (1e-3, 1e-4)}
 
     @property
@@ -34,12 +34,12 @@ class Attention(FusionModel):
     def build(self) -> None:
         """M encoders, the encoder of the scores, the scores."""
         h, p, n_spaces = self.config.hidden_dim, self.config.dropout, len(self.dims)
-        self.encoders = nn.ModuleList(MLPEncoder(dim, h, p) for dim in self.dims)
+        self.encoders = unimodal_encoders(self.level, self.dims, h, p, reference=self.config.reference)
         self.attention = MLPEncoder(n_spaces * h, h, p)
         self.scores = nn.Linear(h, n_spaces)
 
     def fuse(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Weighted sum of encodings."""
-        H = encode_present(self.encoders, batch.embeddings, batch.present)  # (B, M, h)
+        H = encode_present(self.encoders, batch)  # (B, M, h)
         s = self.scores(self.attention(H.flatten(1))) * batch.present  # (B, M)
         return (s.unsqueeze(-1) * H).sum(dim=1), H.new_zeros(())

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mertools.config import from_mapping
+from mertools.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,17 @@ class Batch:
     """Embeddings of B clips from M spaces.
 
     Attributes:
-        embeddings: M tensors, each ``(B, D_m)`` at utterance level.
+        embeddings: M tensors, each ``(B, D_m)`` at utterance level, ``(B, T_m, D_m)`` at frame level, where shorter
+            clips are followed by zeros.
         present: ``(B, M)`` bool; False where a clip has no embedding in a space. What stands in `embeddings` there is
             never looked at.
+        masks: at frame level M tensors ``(B, T_m)`` bool, True for the rows that belong to the clip (the first ones);
+            empty at utterance level. Aligned sequences have one T and one mask for all spaces.
     """
 
     embeddings: tuple[Tensor, ...]
     present: Tensor
+    masks: tuple[Tensor, ...] = ()
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -32,11 +37,17 @@ class Batch:
 
     def rows(self, index: Tensor | slice) -> Batch:
         """Some of the clips."""
-        return Batch(tuple(e[index] for e in self.embeddings), self.present[index])
+        return Batch(
+            tuple(e[index] for e in self.embeddings), self.present[index], tuple(mask[index] for mask in self.masks)
+        )
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on another device."""
-        return Batch(tuple(e.to(device) for e in self.embeddings), self.present.to(device))
+        return Batch(
+            tuple(e.to(device) for e in self.embeddings),
+            self.present.to(device),
+            tuple(mask.to(device) for mask in self.masks),
+        )
 
 
 @dataclass(frozen=True)
@@ -61,10 +72,13 @@ class FusionConfig:
     Attributes:
         hidden_dim: width h of the encoders.
         dropout: probability p of dropping an input of an encoder, in [0, 1).
+        reference: whether to do what the published code does where that differs from what it says or means to do;
+            `FusionModel.deviations` tells what that is. For reproducing published numbers only.
     """
 
     hidden_dim: int = 128
     dropout: float = 0.5
+    reference: bool = False
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -84,22 +98,47 @@ class FusionModel(nn.Module, ABC):
     Args:
         dims: D of each space, M ≥ 1 of them.
         heads: per target the number of outputs: classes, or 1 for a value.
+        level: one of `levels`; empty = the first.
         **options: fields of `Config`; text is converted.
+
+    A model of level utterance is trained in stacks (``torch.func.vmap`` over members), so its forward pass has no
+    branch on values of tensors, no ``.item()``, changes no input in place, and draws random numbers through
+    `baselines.models.layers.Dropout` only.
 
     Attributes:
         Config: dataclass of the options.
-        level: what one clip is to the model: ``utterance`` ``(D,)`` or ``frame`` ``(T, D)``.
+        levels: what one clip can be to the model: ``utterance`` ``(D,)``, ``frame`` ``(T, D)``.
+        n_spaces: numbers of spaces it can fuse; empty = any number.
+        aligned: whether its frames must be aligned: one T for all spaces.
         search_space: option -> values that a random search draws from.
+        deviations: what ``reference=True`` changes; empty = nothing.
     """
 
     Config: ClassVar[type[FusionConfig]] = FusionConfig
-    level: ClassVar[str] = "utterance"
+    levels: ClassVar[tuple[str, ...]] = ("utterance",)
+    n_spaces: ClassVar[tuple[int, ...]] = ()
+    aligned: ClassVar[bool] = False
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    deviations: ClassVar[str] = ""
 
-    def __init__(self, dims: Sequence[int], heads: Mapping[str, int], **options: Any) -> None:
+    def __init__(self, dims: Sequence[int], heads: Mapping[str, int], *, level: str = "", **options: Any) -> None:
         super().__init__()
         if not dims:
             raise ValueError("a fusion model needs at least one space")
+        self.level = level or self.levels[0]
+        if self.level not in self.levels:
+            raise ConfigError(
+                "MER-T002",
+                f"{type(self).__name__} works at level {' or '.join(self.levels)}, not '{self.level}'.",
+                "Leave level out, or choose another model.",
+            )
+        if self.n_spaces and len(dims) not in self.n_spaces:
+            counts = " or ".join(map(str, self.n_spaces))
+            raise ConfigError(
+                "MER-T009",
+                f"{type(self).__name__} fuses {counts} spaces, and {len(dims)} are given.",
+                f"Name {counts} spaces with --features, or choose another model.",
+            )
         self.config = from_mapping(self.Config, options, f"model {type(self).__name__}")
         self.dims = tuple(dims)
         self.build()
