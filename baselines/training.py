@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -87,21 +88,23 @@ def fusion_model(name: str) -> type[FusionModel]:
 
 def fit_all(task: Task, material: Material, checkpoints: Path) -> Outcome:
     """Fit every fold with every seed; keep checkpoints on disk and predictions in memory."""
-    from baselines.fitting import fit_member  # brings Lightning, which takes seconds: wrong input is told before that
+    from baselines.fitting import fit_members, requests_of  # brings Lightning, which takes seconds: wrong input first
 
     seeds = task.options.seeds
     outcome = Outcome({seed: {} for seed in seeds}, {split: [] for split in material.tests}, [], [])
     measures = measures_of(task.targets, material.plan.track)
+    # Of each training part alone: quintiles are fitted, too.
+    spread = [strata(material.plan, material.table.rows(fold.train)) for fold in material.folds]
+    members = fit_members(task, material.table, requests_of(material.folds, spread, material.groups, seeds))
     for number, fold in enumerate(material.folds):
         outcome.epochs.append([])
-        part, test = material.table.rows(fold.train), material.table.rows(fold.test)
-        spread = strata(material.plan, part)  # of the training part alone: quintiles are fitted, too
-        for seed in seeds:
-            groups = None if material.groups is None else material.groups[fold.train]
-            member = fit_member(task, part, spread, groups, fold=number, seed=seed)
+        test = material.table.rows(fold.test)
+        for member in itertools.islice(members, len(seeds)):
             outcome.members.append(save_member(checkpoints, member))
             outcome.epochs[-1].append(member.epochs)
-            _keep(outcome.out_of_fold[seed], fold, predict_table(member, test, task.targets), len(material.table))
+            _keep(
+                outcome.out_of_fold[member.seed], fold, predict_table(member, test, task.targets), len(material.table)
+            )
             for split, table in material.tests.items():
                 outcome.test[split].append(predict_table(member, table, task.targets))
         _say_fold(number, fold, material, measures, outcome, member)
