@@ -57,6 +57,14 @@ def test_rows_and_statuses_are_those_of_the_local_engine(corpus, store, new_stor
         assert list((tmp_path / "spool").iterdir()) == []
 
 
+def test_models_compute_the_same_within_rounding(corpus, store, new_store, fakes, tiny_model):
+    names = [f"audio/hubert:weights={tiny_model('hubert')}", f"text/encoder:weights={tiny_model('bert')}"]
+    extract(corpus, names, store, level="frame", **OPTIONS)
+    clustered = new_store("clustered")
+    assert extract(corpus, names, clustered, level="frame", **RAY).status == {"ok": 23, "no_text": 1}
+    check_alike(clustered, store)
+
+
 def test_a_run_goes_on_where_another_engine_stopped(corpus, store, new_store, fakes):
     names = fakes.names_of(corpus)
     extract(corpus, names, store, **OPTIONS)
