@@ -56,7 +56,7 @@ def words_of(
             joined[-1] = (joined[-1][0] + text, joined[-1][1])
         else:
             joined.append((text, time_s))
-    ends = [*(time_s for _, time_s in joined[1:]), end_s]
+    ends = [time_s for _, time_s in joined[1:]] + [end_s] * bool(joined)
     return [
         Word(text.strip(), time_s, max(end, time_s))
         for (text, time_s), end in zip(joined, ends, strict=True)

@@ -106,6 +106,10 @@ def test_characters_are_words_in_chinese_and_one_of_several_tokens_is_whole():
     assert [(w.text, w.start_s, w.end_s) for w in words] == [("你", 0.0, 0.3), ("好。", 0.3, 0.8)]
 
 
+def test_no_tokens_are_no_words():
+    assert words_of([], [], 1.0, lambda tokens: "", "en") == []
+
+
 def changed(whisper, folder, file, **values):
     shutil.copytree(whisper, folder)
     content = json.loads((folder / file).read_text())
