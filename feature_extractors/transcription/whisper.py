@@ -206,7 +206,11 @@ class Whisper:
             [part.samples for part in parts], sampling_rate=16_000, return_tensors="pt", return_attention_mask=True
         )
         features = read["input_features"].to(self._device, self._dtype)
-        options: dict[str, Any] = {"attention_mask": read["attention_mask"].to(self._device)}
+        # One call per window: transformers would go on behind a stray time stamp, but not where words are timed.
+        options: dict[str, Any] = {
+            "attention_mask": read["attention_mask"].to(self._device),
+            "force_unique_generate_call": True,
+        }
         with torch.inference_mode():
             languages = self._spoken(features, parts, heard)
             if self._multilingual:

@@ -106,6 +106,18 @@ def test_characters_are_words_in_chinese_and_one_of_several_tokens_is_whole():
     assert [(w.text, w.start_s, w.end_s) for w in words] == [("你", 0.0, 0.3), ("好。", 0.3, 0.8)]
 
 
+def test_word_times_change_no_text_even_where_stray_time_stamps_are_made(whisper, sounds, tmp_path):
+    facts = json.loads((whisper / "generation_config.json").read_text())
+    first = facts["no_timestamps_token_id"] + 1
+    suppressed = [token for token in facts["suppress_tokens"] if token < first or token % 20]
+    folder = changed(whisper, tmp_path / "w", "generation_config.json", suppress_tokens=suppressed)
+    clips = [Waveform(sound) for sound in sounds]
+    plain = loaded(folder, language="zh").transcribe(clips)
+    timed = loaded(folder, language="zh", word_times=True).transcribe(clips)
+    assert [transcript.text for transcript in timed] == [transcript.text for transcript in plain]
+    assert any(transcript.text for transcript in plain)
+
+
 def test_no_tokens_are_no_words():
     assert words_of([], [], 1.0, lambda tokens: "", "en") == []
 
