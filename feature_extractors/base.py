@@ -298,7 +298,7 @@ class FaceConfig(BaseConfig):
 
     Attributes:
         crop: crop policy, a name from `feature_extractors.facetrack.crops`.
-        who: which face, a name from `feature_extractors.facetrack.who`.
+        who: which face, a name from `feature_extractors.facetrack.who`; ``all`` = every face, a space for each.
         fps: frames per second to keep; None keeps every frame.
         folder: where a data set ships its crops, for the crop policy ``openface-folder``; if empty, each clip's cell
             ``faces`` says where its frames lie.

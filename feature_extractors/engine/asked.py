@@ -101,6 +101,8 @@ def ask(
 ) -> list[Asked]:
     """Make the extractors and say which spaces they fill; a space that is named twice is filled once.
 
+    ``who=all`` asks for every face of a clip: one space per rank by size.
+
     Args:
         corpus: for the origin of transcripts.
         names: ``NAME[:key=value...]`` each.
@@ -115,10 +117,19 @@ def ask(
     """
     found: dict[str, Asked] = {}
     for name in names:
-        named = parse_name_spec(name) if isinstance(name, str) else name
-        one = _ask_one(corpus, named, level, precision, audio_column, text_column, tracker)
-        found.setdefault(one.spec.fingerprint, one)
+        for named in _every_face(parse_name_spec(name) if isinstance(name, str) else name):
+            one = _ask_one(corpus, named, level, precision, audio_column, text_column, tracker)
+            found.setdefault(one.spec.fingerprint, one)
     return list(found.values())
+
+
+def _every_face(named: NameSpec) -> list[NameSpec]:
+    """`named` itself, or with ``who=all`` one of it per face."""
+    from feature_extractors.facetrack.who import EVERY_FACE, RANKS
+
+    if named.options.get("who") != EVERY_FACE:
+        return [named]
+    return [NameSpec(named.name, {**named.options, "who": rank}, named.fingerprint) for rank in RANKS]
 
 
 def _ask_one(

@@ -15,6 +15,8 @@ from feature_extractors.engine.memory import out_of_memory
 from feature_extractors.engine.shipping import read_shipped, shipped_digest
 from feature_extractors.engine.sources import ClipSource, MediaCatalog, text_digest
 from feature_extractors.facetrack import Geometry, choose, cutter
+from feature_extractors.facetrack.synchrony import MAX_RATE_HZ, MouthReader, Synchrony, measure
+from feature_extractors.facetrack.who import WHO_POLICIES, needs_synchrony
 from mertools.errors import MediaError, MerToolsError
 from mertools.media import MediaSource, is_silent
 from mertools.status import Status
@@ -125,11 +127,18 @@ class ClipReader:
     def _read_faces(self, job: ClipJob, keys: Sequence[InputKey], sessions: _Sessions) -> None:
         media = self._catalog.video_digest(job.source)
         job.media.update(dict.fromkeys(keys, media))
+        for key in keys:
+            if WHO_POLICIES.get(key.who).listens and job.source.sound != job.source.video:
+                job.media[key] = f"{media}+{self._catalog.sound_digest(job.source)}"
         left = list(keys)
         try:
             geometry = self._geometry(job, media, sessions)
+            synchrony = None
+            if any(needs_synchrony(geometry, key.who) for key in keys):
+                synchrony = self._synchrony(job, geometry, sessions)
             for fps in dict.fromkeys(key.fps for key in keys):
-                self._cut(job, [key for key in keys if key.fps == fps], fps, geometry, sessions, left)
+                same_rate = [key for key in keys if key.fps == fps]
+                self._cut(job, same_rate, fps, geometry, synchrony, sessions, left)
         except MediaError as error:
             sessions.after(error)
             for key in left:
@@ -174,12 +183,28 @@ class ClipReader:
                 "MER-E022", f"face tracking failed: {type(error).__name__}: {error}", status=status
             ) from error
 
+    def _synchrony(self, job: ClipJob, geometry: Geometry, sessions: _Sessions) -> Synchrony:
+        """How well each mouth goes with the voice; without sound, why that cannot be said."""
+        if _absent(job.source.sound, Status.NO_AUDIO_STREAM, ""):
+            return Synchrony(why_not="the clip has no sound")
+        try:
+            audio = sessions.open().audio()
+        except MediaError as error:
+            sessions.after(error)
+            return Synchrony(why_not=error.message.rstrip("."))
+        if is_silent(audio):
+            return Synchrony(why_not="the sound is silent")
+        spans = geometry.times_s[1:] - geometry.times_s[:-1]
+        fps = 25.0 if len(spans) and float(sorted(spans)[len(spans) // 2]) < 1 / MAX_RATE_HZ else None
+        return measure(sessions.open().map_frames(MouthReader.of(geometry), fps=fps), audio)
+
     def _cut(
         self,
         job: ClipJob,
         keys: Sequence[InputKey],
         fps: float | None,
         geometry: Geometry,
+        synchrony: Synchrony | None,
         sessions: _Sessions,
         left: list[InputKey],
     ) -> None:
@@ -187,10 +212,15 @@ class ClipReader:
         cutters = []
         sampled_from: dict[InputKey, int] = {}
         for key in keys:
-            track = choose(geometry, key.who)
+            try:
+                track = choose(geometry, key.who, synchrony)
+            except MediaError as error:  # this face only: others of the clip may be plain
+                left.remove(key)
+                self._put(job, End(key, error.status, error.message))
+                continue
             if track is None or len(track) == 0:
                 left.remove(key)
-                self._put(job, End(key, Status.NO_FACE, f"no face was found in {geometry.n_frames} frames."))
+                self._put(job, End(key, Status.NO_FACE, _no_face(geometry, key.who)))
                 continue
             wanted = None
             if key.sampler is not None and fps is None and geometry.distinct:
@@ -239,6 +269,12 @@ class _Sessions:
         if error.status in (Status.TIMEOUT, Status.CRASH, Status.OOM):
             self._stack.close()
             self._session = None
+
+
+def _no_face(geometry: Geometry, who: str) -> str:
+    if len(geometry):
+        return f"the clip has {len(geometry.tracks)} faces, and none is '{who}'."
+    return f"no face was found in {geometry.n_frames} frames."
 
 
 def _absent(path: Path | None, none: Status, reason: str) -> tuple[str, str] | None:
