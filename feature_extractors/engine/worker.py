@@ -146,7 +146,7 @@ class Worker:
                 group = _Group(job.task, self._setup.asked, self._embedders, self._spaces, writer)
             group.take(job, feeder.items(job))
             if job.last:
-                group.finish(time.perf_counter() - began, feeder.channel.waited_s)
+                group.finish(began, feeder.channel.waited_s)
                 group = None
             if (length := job.task.lengths.get(job.source.name)) is not None:
                 yield Beat(job.task.index, length, time.perf_counter() - began, feeder.channel.waited_s)
@@ -183,8 +183,13 @@ class _Group:
                     failed = item.status != Status.OK
                     batcher.end(clip, Failure(Status(item.status), item.reason) if failed else None)
 
-    def finish(self, worked_s: float, waited_s: float) -> None:
-        """Compute the last batches and report."""
+    def finish(self, began: float, waited_s: float) -> None:
+        """Compute the last batches and report.
+
+        Args:
+            began: when the worker did (``time.perf_counter()``).
+            waited_s: seconds that it waited for decoders since.
+        """
         for batcher in self._batchers.values():
             batcher.finish()
         self._writer.end_task(
@@ -193,7 +198,7 @@ class _Group:
                 n_rows=self._n_rows,
                 n_bytes=self._n_bytes,
                 length=self._task.length,
-                worked_s=worked_s,
+                worked_s=time.perf_counter() - began,
                 waited_s=waited_s,
             )
         )
