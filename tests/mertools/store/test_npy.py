@@ -316,3 +316,27 @@ def test_an_export_that_fails_leaves_nothing(store: Store, tmp_path: Path, monke
         store.export_npy(space, tmp_path / "out")
     assert caught.value.code == "MER-O002"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def published_reading(root: Path, name: str) -> np.ndarray:
+    """One clip as the published training code reads it: a file, or a folder of files in sorted order; squeezed."""
+    if (root / f"{name}.npy").exists():
+        array = np.load(root / f"{name}.npy").squeeze()
+    else:
+        array = np.array([np.load(file).squeeze() for file in sorted((root / name).iterdir())]).squeeze()
+    return array[None] if array.ndim == 1 else array
+
+
+@pytest.mark.parametrize("layout", ["file", "folder"])
+@pytest.mark.parametrize(("level", "rows"), [("frame", 5), ("frame", 1), ("utterance", 1)])
+def test_the_published_training_code_reads_what_goes_out(
+    store: Store, tmp_path: Path, layout: str, level: str, rows: int
+) -> None:
+    values = np.random.default_rng(2).standard_normal((rows, 6)).astype(np.float32)
+    space = store.declare(SpaceSpec("audio/chinese-hubert-large", level, 6, 1, {}))
+    with store.writer(space) as writer:
+        writer.add("clip", values, np.arange(float(rows)))
+    out = store.export_npy(space, tmp_path / "features", layout=layout)
+    read = published_reading(out.folder, "clip")
+    np.testing.assert_array_equal(read, values)
+    np.testing.assert_allclose(read.mean(axis=0), values.mean(axis=0))  # what it takes for an utterance
