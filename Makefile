@@ -8,6 +8,8 @@ THREADS := OMP_NUM_THREADS=2
 CLIPS ?= ../shared/data/clips
 NOISE ?= ../shared/data/emodb/wav
 ROUNDS ?= 10
+# Beside dev: what optional tests need. openSMILE (audio-smile) is for non-commercial use: leave it out where that binds.
+EXTRAS ?= dev,ray,llm,audio-smile
 
 .PHONY: demo test test-slow soak lint bench bench-gpu docs clean help
 
@@ -56,5 +58,5 @@ clean:  ## remove what the targets above made, but not .venv
 
 $(INSTALLED): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
 	touch $@
