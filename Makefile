@@ -48,6 +48,7 @@ bench-gpu:  ## benchmarks on a GPU, with the interpreter PYTHON and clips that i
 	PYTHONPATH=. $(PYTHON) -m mertools.cli demo --only-clips --out bench-out
 	PYTHONPATH=. $(PYTHON) benchmarks/face_track.py bench-out/raw/clips --device cuda \
 	    --out benchmarks/results/face_track_gpu.json
+	PYTHONPATH=. $(PYTHON) benchmarks/extraction.py --part gpu --out benchmarks/results/extraction_gpu.json
 
 docs: $(INSTALLED)  ## the documentation as a site, into site/
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
