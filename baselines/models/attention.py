@@ -6,13 +6,26 @@ scores pass no softmax.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from baselines import MODELS
-from baselines.models.base import Batch, FusionModel
+from baselines.models.base import Batch, FusionConfig, FusionModel
 from baselines.models.layers import MLPEncoder, encode_present, unimodal_encoders
+
+
+@dataclass(frozen=True)
+class AttentionConfig(FusionConfig):
+    """Options of `attention`.
+
+    Attributes:
+        softmax: whether scores pass a softmax over the spaces that are there, as the paper writes; the code does not.
+    """
+
+    softmax: bool = False
 
 
 @MODELS.register("attention", summary="encoder per space, attention scores without softmax, weighted sum")
@@ -22,6 +35,8 @@ class Attention(FusionModel):
     A missing embedding contributes neither encoding nor score.
     """
 
+    Config: ClassVar = AttentionConfig
+    config: AttentionConfig
     levels: ClassVar = ("utterance", "frame")
     deviations: ClassVar = "frame level: padding is run through the LSTM"
     search_space: ClassVar = {"hidden_dim": (64, 128, 256), "dropout": (0.2, 0.3, 0.4, 0.5), "lr": (1e-3, 1e-4)}
@@ -41,5 +56,8 @@ class Attention(FusionModel):
     def fuse(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Weighted sum of encodings."""
         H = encode_present(self.encoders, batch)  # (B, M, h)
-        s = self.scores(self.attention(H.flatten(1))) * batch.present  # (B, M)
+        s = self.scores(self.attention(H.flatten(1)))  # (B, M)
+        if self.config.softmax:
+            s = torch.where(batch.present, s, -1e30).softmax(dim=1)
+        s = s * batch.present
         return (s.unsqueeze(-1) * H).sum(dim=1), H.new_zeros(())

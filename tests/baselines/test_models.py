@@ -155,10 +155,10 @@ def test_dropout_draws_from_its_own_generator_only(name: str, level: str) -> Non
 
 @every_model
 def test_a_model_learns_sixteen_clips_by_heart(name: str, level: str) -> None:
-    model, clips = make(name, level, dropout=0.0, hidden_dim=64).train(), batch(name, level, 16)
+    model, clips = make(name, level, dropout=0.0, hidden_dim=32).train(), batch(name, level, 16)
     classes, values = torch.arange(16) % 6, torch.linspace(-1, 1, 16)
-    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
-    for _ in range(400):
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    for _ in range(600):
         output = model(clips)
         loss = cross_entropy(output.heads["discrete"], classes)
         loss = loss + (output.heads["valence"].squeeze(-1) - values).square().mean()
@@ -167,7 +167,7 @@ def test_a_model_learns_sixteen_clips_by_heart(name: str, level: str) -> None:
         optimiser.zero_grad()
         (loss + output.auxiliary).backward()
         optimiser.step()
-    pytest.fail(f"loss {loss.item():.3f} after 400 steps")
+    pytest.fail(f"loss {loss.item():.3f} after 600 steps")
 
 
 @pytest.mark.parametrize(("name", "level"), [case for case in CASES if case[1] == "utterance"])
@@ -189,12 +189,6 @@ def test_members_of_a_stack_compute_what_each_computes_alone(name: str, level: s
         alone = member(Batch(tuple(e[seed] for e in inputs), clips.present))
         expected = torch.cat([alone.heads["discrete"].sum(1), alone.auxiliary.reshape(1)])
         torch.testing.assert_close(stacked[seed], expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(("hidden_dim", "expected"), [(64, 226_698), (128, 543_498), (256, 1_447_434)])
-def test_attention_has_the_parameters_of_the_reference(hidden_dim: int, expected: int) -> None:
-    model = create_model("attention", dims=(1024, 1024, 768), heads=HEADS, hidden_dim=hidden_dim)
-    assert sum(p.numel() for p in model.parameters()) == expected
 
 
 def test_attention_computes_the_published_formula() -> None:
