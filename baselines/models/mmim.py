@@ -123,8 +123,8 @@ class Mmim(FusionModel):
     config: MmimConfig
     levels: ClassVar = ("utterance", "frame")
     deviations: ClassVar = (
-        "the lower bounds have no log-variance term and no tanh (unbounded); an entropy head of "
-        f"(M - 1) (h + 1) (h // 4) parameters is never used; {FRAME_DEVIATION}"
+        "the lower bounds have no log-variance term and no tanh, so that growing variances raise them; an entropy head "
+        f"of (M - 1) (h + 1) (h // 4) parameters is never used; {FRAME_DEVIATION}"
     )
     search_space: ClassVar = {
         "hidden_dim": (64, 128, 256),

@@ -192,29 +192,6 @@ def test_members_of_a_stack_compute_what_each_computes_alone(name: str, level: s
         torch.testing.assert_close(stacked[seed], expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("hidden_dim", "expected"), [(64, 226_698), (128, 543_498), (256, 1_447_434)])
-def test_attention_has_the_parameters_of_the_reference(hidden_dim: int, expected: int) -> None:
-    model = create_model("attention", dims=(1024, 1024, 768), heads=HEADS, hidden_dim=hidden_dim)
-    assert sum(p.numel() for p in model.parameters()) == expected
-
-
-def test_attention_computes_the_published_formula() -> None:
-    model, clips = make("attention", "utterance", hidden_dim=4), batch("attention", "utterance", 3)
-    state = model.state_dict()
-
-    def mlp(x: torch.Tensor, prefix: str) -> torch.Tensor:
-        for layer in (1, 3, 5):
-            x = (x @ state[f"{prefix}.{layer}.weight"].T + state[f"{prefix}.{layer}.bias"]).clamp(min=0)
-        return x
-
-    encoded = [mlp(e, f"encoders.{m}") for m, e in enumerate(clips.embeddings)]
-    hidden = mlp(torch.cat(encoded, dim=1), "attention")
-    scores = hidden @ state["scores.weight"].T + state["scores.bias"]  # raw: no softmax
-    fused = sum(scores[:, m, None] * encoded[m] for m in range(3))
-    expected = fused @ state["heads.0.weight"].T + state["heads.0.bias"]
-    torch.testing.assert_close(model(clips).heads["discrete"], expected)
-
-
 def test_dropout_keeps_the_mean_and_is_off_in_evaluation() -> None:
     layer, x = Dropout(0.4), torch.ones(200, 200)
     layer.generator = torch.Generator().manual_seed(0)
