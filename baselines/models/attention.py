@@ -1,7 +1,7 @@
 """``attention``: encoders per space, raw attention scores over them, weighted sum (the MER2023-MER2026 baseline).
 
 Written for any number of spaces M ≥ 1; the reference has exactly three. As in the reference's code (not its paper) the
-scores pass no softmax.
+scores pass no softmax; ``softmax=True`` is the paper's formula.
 """
 
 from __future__ import annotations
@@ -14,31 +14,33 @@ from torch import Tensor, nn
 
 from baselines import MODELS
 from baselines.models.base import Batch, FusionConfig, FusionModel
+from baselines.models.blocks import FRAME_DEVIATION
 from baselines.models.layers import MLPEncoder, encode_present, unimodal_encoders
 
 
 @dataclass(frozen=True)
 class AttentionConfig(FusionConfig):
-    """Options of `attention`.
+    """Options of ``attention``.
 
     Attributes:
-        softmax: whether scores pass a softmax over the spaces that are there, as the paper writes; the code does not.
+        softmax: whether the scores of the spaces that a clip has pass a softmax, as in the paper; the published code
+            uses them raw.
     """
 
     softmax: bool = False
 
 
-@MODELS.register("attention", summary="encoder per space, attention scores without softmax, weighted sum")
+@MODELS.register("attention", summary="encoder per space, attention scores (softmax optional), weighted sum")
 class Attention(FusionModel):
     """With H_m the encoding of space m: s = W · MLP([H_1; …; H_M]), fused = Σ_m s_m H_m.
 
-    A missing embedding contributes neither encoding nor score.
+    A missing embedding contributes neither encoding nor score. The spaces are concatenated as they were named.
     """
 
-    Config: ClassVar = AttentionConfig
+    Config: ClassVar[type[AttentionConfig]] = AttentionConfig
     config: AttentionConfig
     levels: ClassVar = ("utterance", "frame")
-    deviations: ClassVar = "frame level: padding is run through the LSTM"
+    deviations: ClassVar = FRAME_DEVIATION
     search_space: ClassVar = {"hidden_dim": (64, 128, 256), "dropout": (0.2, 0.3, 0.4, 0.5), "lr": (1e-3, 1e-4)}
 
     @property
@@ -58,6 +60,6 @@ class Attention(FusionModel):
         H = encode_present(self.encoders, batch)  # (B, M, h)
         s = self.scores(self.attention(H.flatten(1)))  # (B, M)
         if self.config.softmax:
-            s = torch.where(batch.present, s, -1e30).softmax(dim=1)
+            s = torch.where(batch.present, s, torch.finfo(s.dtype).min).softmax(dim=1)
         s = s * batch.present
         return (s.unsqueeze(-1) * H).sum(dim=1), H.new_zeros(())

@@ -1,8 +1,9 @@
-"""``attention_topn``: `attention` over the best n spaces of each modality (the MER2024-MER2026 baseline).
+"""``attention_topn``: `attention` over the best n spaces of each modality (MER2024-MER2026).
 
-The published model is written out for up to 18 spaces; this one takes any number. It is `attention` in all but name:
-what is new is which spaces are named, and that is ranked from unimodal runs. In the published code a pair of modalities
-still fills three lists, so that spaces of one of them come twice; here a space is named once.
+The network is that of ``attention`` for M spaces, at utterance level only: an MLP encoder per space, MLP(M h → h),
+Linear(h, M), the weighted sum. What differs is the choice of spaces: the reference takes the last n of hand-ordered
+lists of audio, text and image features, M = 3 n ≤ 18. Here M is free and the spaces are those that ``--features``
+names; which are best is for a ranking of earlier runs to say.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from baselines import MODELS
 from baselines.models.attention import Attention
 
 
-@MODELS.register("attention_topn", summary="attention over the best n spaces of each modality")
+@MODELS.register("attention_topn", summary="attention over the best n spaces of each modality, utterance level")
 class AttentionTopN(Attention):
-    """With M spaces: an MLP encoder each, MLP([H_1; …; H_M]) -> M scores, weighted sum. Utterance level only."""
+    """`Attention` at level utterance, meant for many spaces."""
 
     levels: ClassVar = ("utterance",)
     deviations: ClassVar = ""

@@ -1,23 +1,27 @@
-"""``lf_dnn``: late fusion by a deep network (Cambria et al., 2017): encodings side by side, two layers."""
+"""``lf_dnn``: encodings side by side, two layers on top (late fusion, MER2024-MER2026)."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from baselines import MODELS
 from baselines.models.base import Batch, FusionModel
+from baselines.models.blocks import FRAME_DEVIATION, published_order
 from baselines.models.layers import Dropout, encode_present, unimodal_encoders
 
 
-@MODELS.register("lf_dnn", summary="encoder per space, concatenation, two layers")
+@MODELS.register("lf_dnn", summary="encodings side by side, two layers on top (late fusion)")
 class LateFusion(FusionModel):
-    """dropout([H_1; …; H_M]) -> Linear(M h, h), ReLU -> Linear(h, h), ReLU. A missing space is zeros."""
+    """[H_1; …; H_M] → dropout → Linear(M h, h), ReLU → Linear(h, h), ReLU.
+
+    Three spaces named audio, text, video are concatenated as published: audio, video, text; any other number as named.
+    A missing embedding is a stretch of zeros.
+    """
 
     levels: ClassVar = ("utterance", "frame")
-    deviations: ClassVar = "frame level: padding is run through the LSTM"
+    deviations: ClassVar = FRAME_DEVIATION
     search_space: ClassVar = {"hidden_dim": (64, 128, 256), "dropout": (0.2, 0.3, 0.4, 0.5), "lr": (1e-3, 1e-4)}
 
     @property
@@ -26,13 +30,13 @@ class LateFusion(FusionModel):
         return self.config.hidden_dim
 
     def build(self) -> None:
-        """M encoders and two layers."""
-        h, p = self.config.hidden_dim, self.config.dropout
+        """M encoders, the two layers."""
+        h, p, n_spaces = self.config.hidden_dim, self.config.dropout, len(self.dims)
         self.encoders = unimodal_encoders(self.level, self.dims, h, p, reference=self.config.reference)
-        self.fusion = nn.Sequential(Dropout(p), nn.Linear(len(self.dims) * h, h), nn.ReLU(), nn.Linear(h, h), nn.ReLU())
+        self.order = published_order(n_spaces, (0, 2, 1))
+        self.fusion = nn.Sequential(Dropout(p), nn.Linear(n_spaces * h, h), nn.ReLU(), nn.Linear(h, h), nn.ReLU())
 
     def fuse(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Fused encodings."""
+        """Two layers on the concatenation."""
         H = encode_present(self.encoders, batch)  # (B, M, h)
-        fused: Tensor = self.fusion(H.flatten(1))
-        return fused, torch.zeros((), device=H.device)
+        return self.fusion(H[:, self.order].flatten(1)), H.new_zeros(())

@@ -1,4 +1,4 @@
-"""``lmf``: low-rank multimodal fusion (Liu et al., 2018): the outer product of all encodings, never written out."""
+"""``lmf``: low-rank multimodal fusion (Liu et al., ACL 2018, https://aclanthology.org/P18-1209)."""
 
 from __future__ import annotations
 
@@ -10,38 +10,43 @@ from torch import Tensor, nn
 
 from baselines import MODELS
 from baselines.models.base import Batch, FusionConfig, FusionModel
+from baselines.models.blocks import FRAME_DEVIATION, with_one
 from baselines.models.layers import encode_present, unimodal_encoders
 
 
 @dataclass(frozen=True)
 class LowRankConfig(FusionConfig):
-    """Options of `lmf`.
+    """Options of ``lmf``.
 
     Attributes:
-        rank: number of factors r that stand for the tensor.
+        hidden_dim: as in `FusionConfig`; at least 2, since the fused width is half of it.
+        rank: number R ≥ 1 of factors per space.
     """
 
     rank: int = 4
 
     def __post_init__(self) -> None:
-        """Check ranges.
-
-        Raises:
-            ValueError: if a value is out of range (reported as a wrong option).
-        """
+        """Check ranges."""
         super().__post_init__()
+        if self.hidden_dim < 2:
+            raise ValueError("hidden_dim must be at least 2")
         if self.rank < 1:
             raise ValueError("rank must be at least 1")
 
 
-@MODELS.register("lmf", summary="low-rank fusion: product over spaces of projected encodings")
+@MODELS.register("lmf", summary="low-rank multimodal fusion: sum over ranks of products over spaces")
 class LowRankFusion(FusionModel):
-    """With g_m = [1; H_m]: fused = Σ_r w_r ∏_m (g_m W_{m,r}) + b, of width h / 2. A missing space is g_m = [1; 0]."""
+    """With g_m = [1; H_m]: fused = Σ_r w_r · (g_1 W_{1,r}) ∘ … ∘ (g_M W_{M,r}) + b.
 
-    Config: ClassVar = LowRankConfig
+    A missing embedding enters as g_m = [1; 0]: its factor is the constant first row of W_{m,r}, as if the outer product
+    that is factorised here had been taken over the other spaces alone. The product does not depend on the order of
+    spaces.
+    """
+
+    Config: ClassVar[type[LowRankConfig]] = LowRankConfig
     config: LowRankConfig
     levels: ClassVar = ("utterance", "frame")
-    deviations: ClassVar = "frame level: padding is run through the LSTM"
+    deviations: ClassVar = FRAME_DEVIATION
     search_space: ClassVar = {
         "hidden_dim": (32, 64, 128, 256),
         "dropout": (0.2, 0.3, 0.4, 0.5),
@@ -52,26 +57,24 @@ class LowRankFusion(FusionModel):
     @property
     def fused_dim(self) -> int:
         """F = h / 2."""
-        return max(self.config.hidden_dim // 2, 1)
+        return self.config.hidden_dim // 2
 
     def build(self) -> None:
-        """M encoders, M factors; factors and their weights are drawn as Xavier's normal on the published shapes."""
-        h, p, r = self.config.hidden_dim, self.config.dropout, self.config.rank
-        self.encoders = unimodal_encoders(self.level, self.dims, h, p, reference=self.config.reference)
-        self.factors = nn.ParameterList(torch.empty(r, h + 1, self.fused_dim) for _ in self.dims)
-        self.weights = nn.Parameter(torch.empty(1, r))
+        """M encoders, the factors of each, the weights of the ranks, the bias."""
+        h, rank = self.config.hidden_dim, self.config.rank
+        self.encoders = unimodal_encoders(
+            self.level, self.dims, h, self.config.dropout, reference=self.config.reference
+        )
+        self.factors = nn.ParameterList(torch.empty(rank, h + 1, self.fused_dim) for _ in self.dims)
+        self.rank_weights = nn.Parameter(torch.empty(1, rank))
         self.bias = nn.Parameter(torch.zeros(1, self.fused_dim))
-        for parameter in (*self.factors, self.weights):
+        for parameter in (*self.factors, self.rank_weights):
             nn.init.xavier_normal_(parameter)
 
     def fuse(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Weighted sum over ranks of products over spaces."""
+        """Weighted sum over ranks."""
         H = encode_present(self.encoders, batch)  # (B, M, h)
-        g = torch.cat([H.new_ones(H.shape[:2]).unsqueeze(-1), H], dim=-1)  # (B, M, h + 1)
-        product: Tensor | None = None
-        for m, factor in enumerate(self.factors):
-            projected = torch.einsum("bi,rif->rbf", g[:, m], factor)  # (r, B, F)
-            product = projected if product is None else product * projected
-        assert product is not None  # noqa: S101 - there is at least one space
-        fused = torch.einsum("r,rbf->bf", self.weights[0], product) + self.bias
-        return fused, H.new_zeros(())
+        product = torch.einsum("bi,rio->bro", with_one(H[:, 0]), self.factors[0])  # (B, R, h / 2)
+        for m in range(1, len(self.dims)):
+            product = product * torch.einsum("bi,rio->bro", with_one(H[:, m]), self.factors[m])
+        return (self.rank_weights @ product).squeeze(1) + self.bias, H.new_zeros(())

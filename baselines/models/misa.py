@@ -1,4 +1,4 @@
-"""``misa``: modality-invariant and -specific representations (Hazarika et al., 2020)."""
+"""``misa``: modality-invariant and -specific representations (Hazarika et al., ACM MM 2020, https://arxiv.org/abs/2005.03545)."""
 
 from __future__ import annotations
 
@@ -8,90 +8,60 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 
 from baselines import MODELS
 from baselines.models.base import Batch, FusionConfig, FusionModel
+from baselines.models.blocks import FRAME_DEVIATION, TransformerLayer, masked_mean, published_order
 from baselines.models.layers import Dropout, encode_present, unimodal_encoders
-from baselines.models.statistics import central_moment_discrepancy, masked_mean, orthogonality
 
+N_MOMENTS = 5
 N_HEADS = 2
-FEED_FORWARD = 2048
-TRANSFORMER_DROPOUT = 0.1
+INNER_DIM = 2048
+TOKEN_DROPOUT = 0.1
 
 
 @dataclass(frozen=True)
 class MisaConfig(FusionConfig):
-    """Options of `misa`; the dropout inside its transformer is 0.1 whatever `dropout` is, as published.
+    """Options of ``misa``.
 
     Attributes:
-        sim_weight: of the likeness of shared parts (CMD), at least 0.
-        diff_weight: of the difference of private and shared parts, at least 0.
-        recon_weight: of the reconstruction from both parts, at least 0.
+        hidden_dim: as in `FusionConfig`; even, since the attention has two heads.
+        diff_weight: weight ≥ 0 of the difference loss.
+        sim_weight: weight ≥ 0 of the similarity loss.
+        recon_weight: weight ≥ 0 of the reconstruction loss.
     """
 
-    sim_weight: float = 0.1
     diff_weight: float = 0.1
+    sim_weight: float = 0.1
     recon_weight: float = 0.1
 
     def __post_init__(self) -> None:
-        """Check ranges.
-
-        Raises:
-            ValueError: if a value is out of range (reported as a wrong option).
-        """
+        """Check ranges."""
         super().__post_init__()
         if self.hidden_dim % N_HEADS:
-            raise ValueError(f"hidden_dim must be a multiple of {N_HEADS}")
-        if min(self.sim_weight, self.diff_weight, self.recon_weight) < 0:
-            raise ValueError("sim_weight, diff_weight and recon_weight must not be negative")
+            raise ValueError("hidden_dim must be even")
+        if min(self.diff_weight, self.sim_weight, self.recon_weight) < 0:
+            raise ValueError("diff_weight, sim_weight and recon_weight must not be negative")
 
 
-class TokenMixer(nn.Module):
-    """One post-norm transformer encoder layer over tokens of which some are missing.
-
-    Args:
-        dim: width of a token.
-    """
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.qkv = nn.Linear(dim, 3 * dim)
-        nn.init.xavier_uniform_(self.qkv.weight)
-        nn.init.zeros_(self.qkv.bias)
-        self.out = nn.Linear(dim, dim)
-        nn.init.zeros_(self.out.bias)
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.dropout = nn.ModuleList(Dropout(TRANSFORMER_DROPOUT) for _ in range(3))
-        self.feed_forward = nn.Sequential(
-            nn.Linear(dim, FEED_FORWARD), nn.ReLU(), Dropout(TRANSFORMER_DROPOUT), nn.Linear(FEED_FORWARD, dim)
-        )
-
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """``(B, K, D)`` tokens and ``(B, K)`` which of them are there -> ``(B, K, D)``."""
-        b, k, d = x.shape
-        query, key, value = self.qkv(x).view(b, k, 3, N_HEADS, d // N_HEADS).permute(2, 0, 3, 1, 4)
-        scores = query @ key.transpose(-1, -2) / (d // N_HEADS) ** 0.5  # (B, heads, K, K)
-        weights = torch.where(present[:, None, None], scores, -1e30).softmax(dim=-1)
-        mixed = (self.dropout[0](weights) @ value).transpose(1, 2).reshape(b, k, d)
-        x = self.norm1(x + self.dropout[1](self.out(mixed)))
-        normed: Tensor = self.norm2(x + self.dropout[2](self.feed_forward(x)))
-        return normed
-
-
-@MODELS.register(
-    "misa", summary="private and shared parts of each space, mixed by a transformer; three auxiliary losses"
-)
+@MODELS.register("misa", summary="private and shared parts of each space, attention over them, three auxiliary losses")
 class Misa(FusionModel):
-    """U_m = LayerNorm(ReLU(Linear H_m)); private P_m, shared S_m; [P; S] through a transformer layer -> h / 2.
+    """Private parts P_m and shared parts S_m of each space are 2 M tokens of one transformer layer.
 
-    Tokens stand in the order of the spaces with the first one last: of audio, text, video that is text, video, audio,
-    as published. Auxiliary losses are taken over the embeddings that are there.
+    With U_m = LayerNorm(ReLU(Linear_m(H_m))): P_m = σ(Linear_m(U_m)), S_m = σ(Linear(U_m)) with one layer for all
+    spaces, R_m = Linear_m(P_m + S_m). fused = MLP of the tokens side by side.
+
+    Tokens stand as P_1 … P_M, S_1 … S_M in the order of the spaces, except that three spaces named audio, text, video
+    stand as published: text, video, audio. Tokens of a missing embedding are not attended to and are zeros in the
+    concatenation; the auxiliary losses are means over the clips that have the spaces in question, both of them where
+    two are compared.
     """
 
-    Config: ClassVar = MisaConfig
+    Config: ClassVar[type[MisaConfig]] = MisaConfig
     config: MisaConfig
     levels: ClassVar = ("utterance", "frame")
-    deviations: ClassVar = "frame level: padding is run through the LSTM"
+    deviations: ClassVar = FRAME_DEVIATION
     search_space: ClassVar = {
         "hidden_dim": (64, 128, 256),
         "dropout": (0.2, 0.3, 0.4, 0.5),
@@ -108,42 +78,75 @@ class Misa(FusionModel):
         return self.config.hidden_dim // 2
 
     def build(self) -> None:
-        """Encoders, projections, parts, reconstructions, the transformer layer and the fusion."""
-        h, p, m = self.config.hidden_dim, self.config.dropout, len(self.dims)
+        """Encoders, projections, private and shared parts, reconstructions, the transformer layer, the fusion."""
+        h, p, n = self.config.hidden_dim, self.config.dropout, len(self.dims)
         self.encoders = unimodal_encoders(self.level, self.dims, h, p, reference=self.config.reference)
+        self.order = published_order(n, (1, 2, 0))
         self.projections = nn.ModuleList(nn.Sequential(nn.Linear(h, h), nn.ReLU(), nn.LayerNorm(h)) for _ in self.dims)
         self.private = nn.ModuleList(nn.Linear(h, h) for _ in self.dims)
         self.shared = nn.Linear(h, h)
         self.reconstructions = nn.ModuleList(nn.Linear(h, h) for _ in self.dims)
-        self.mixer = TokenMixer(h)
+        self.transformer = TransformerLayer(h, N_HEADS, INNER_DIM, TOKEN_DROPOUT)
         self.fusion = nn.Sequential(
-            nn.Linear(2 * m * h, m * h), Dropout(p), nn.ReLU(), nn.Linear(m * h, self.fused_dim)
+            nn.Linear(2 * n * h, n * h), Dropout(p), nn.ReLU(), nn.Linear(n * h, self.fused_dim)
         )
 
     def fuse(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Mixed tokens, and the three losses."""
-        H, present = encode_present(self.encoders, batch), batch.present
-        order = [*range(1, len(self.dims)), 0]
-        U = [projection(H[:, m]) for m, projection in enumerate(self.projections)]
-        P = [torch.sigmoid(layer(u)) for layer, u in zip(self.private, U, strict=True)]
-        S = [torch.sigmoid(self.shared(u)) for u in U]
-        tokens = torch.stack([P[m] for m in order] + [S[m] for m in order], dim=1)  # (B, 2 M, h)
-        there = torch.cat([present[:, order]] * 2, dim=1)
-        mixed = self.mixer(tokens, there) * there.unsqueeze(-1)
-        return self.fusion(mixed.flatten(1)), self._auxiliary(U, P, S, present)
+        """Attention over the parts; the three losses."""
+        H = encode_present(self.encoders, batch).unbind(1)  # M times (B, h)
+        U = [project(x) for project, x in zip(self.projections, H, strict=True)]
+        P = [private(u).sigmoid() for private, u in zip(self.private, U, strict=True)]
+        S = [self.shared(u).sigmoid() for u in U]
+        tokens = torch.stack([parts[m] for parts in (P, S) for m in self.order], dim=1)  # (B, 2 M, h)
+        here = batch.present[:, self.order].repeat(1, 2)  # (B, 2 M)
+        attended = self.transformer(tokens, here) * here.unsqueeze(-1)
+        return self.fusion(attended.flatten(1)), self._auxiliary(U, P, S, batch.present)
 
     def _auxiliary(self, U: list[Tensor], P: list[Tensor], S: list[Tensor], present: Tensor) -> Tensor:
-        config, spaces = self.config, range(len(self.dims))
-        recon = [
-            masked_mean((layer(P[m] + S[m]) - U[m]).square(), present[:, m]).mean()
-            for m, layer in enumerate(self.reconstructions)
-        ]
-        total = config.recon_weight * sum(recon) / len(recon)
-        difference = [orthogonality(P[m], S[m], present[:, m], present[:, m]) for m in spaces]
-        pairs = list(combinations(spaces, 2))
-        difference += [orthogonality(P[a], P[b], present[:, a], present[:, b]) for a, b in pairs]
-        total = total + config.diff_weight * sum(difference)
-        if pairs:
-            alike = [central_moment_discrepancy(S[a], S[b], present[:, a], present[:, b]) for a, b in pairs]
-            total = total + config.sim_weight * sum(alike) / len(pairs)
-        return total
+        """Weighted sum of the three losses."""
+        recon = diff = sim = U[0].new_zeros(())
+        for m, reconstruct in enumerate(self.reconstructions):
+            here = present[:, m]
+            recon = recon + masked_mean((reconstruct(P[m] + S[m]) - U[m]).square(), here).mean() / len(U)
+            diff = diff + difference(P[m], S[m], here)
+        pairs = list(combinations(range(len(U)), 2))
+        for i, j in pairs:
+            both = present[:, i] & present[:, j]
+            diff = diff + difference(P[i], P[j], both)
+            sim = sim + central_moment_discrepancy(S[i], S[j], both) / len(pairs)
+        c = self.config
+        return c.diff_weight * diff + c.sim_weight * sim + c.recon_weight * recon
+
+
+def difference(a: Tensor, b: Tensor, counts: Tensor) -> Tensor:
+    """How far the columns of `a` and `b` are from orthogonal: mean squared entry of AᵀB.
+
+    A and B are `a` and `b` centred over the batch, each row divided by its norm (without gradient through the norm).
+
+    Args:
+        a: ``(B, h)``.
+        b: ``(B, h)``.
+        counts: ``(B,)`` bool, the clips that count.
+    """
+    return (_centred_rows(a, counts).transpose(0, 1) @ _centred_rows(b, counts)).square().mean()
+
+
+def _centred_rows(x: Tensor, counts: Tensor) -> Tensor:
+    centred = (x - masked_mean(x, counts)) * counts.unsqueeze(1)
+    return centred / (vector_norm(centred, dim=1, keepdim=True).detach() + 1e-6)
+
+
+def central_moment_discrepancy(a: Tensor, b: Tensor, counts: Tensor) -> Tensor:
+    """Distance of two sets of vectors by their mean and their central moments 2 to 5 (Zellinger et al., 2017).
+
+    Args:
+        a: ``(B, h)``.
+        b: ``(B, h)``.
+        counts: ``(B,)`` bool, the clips that count.
+    """
+    mean_a, mean_b = masked_mean(a, counts), masked_mean(b, counts)
+    total = vector_norm(mean_a - mean_b)
+    for k in range(2, N_MOMENTS + 1):
+        moments = (masked_mean((x - mean).pow(k), counts) for x, mean in ((a, mean_a), (b, mean_b)))
+        total = total + vector_norm(next(moments) - next(moments))
+    return total

@@ -155,10 +155,11 @@ def test_dropout_draws_from_its_own_generator_only(name: str, level: str) -> Non
 
 @every_model
 def test_a_model_learns_sixteen_clips_by_heart(name: str, level: str) -> None:
-    model, clips = make(name, level, dropout=0.0, hidden_dim=32).train(), batch(name, level, 16)
+    width = min(64, MODELS_REGISTRY.get(name).Config().hidden_dim)
+    model, clips = make(name, level, dropout=0.0, hidden_dim=width).train(), batch(name, level, 16)
     classes, values = torch.arange(16) % 6, torch.linspace(-1, 1, 16)
-    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
-    for _ in range(600):
+    optimiser = torch.optim.Adam(model.parameters(), max(model.search_space["lr"]))
+    for _ in range(400):
         output = model(clips)
         loss = cross_entropy(output.heads["discrete"], classes)
         loss = loss + (output.heads["valence"].squeeze(-1) - values).square().mean()
@@ -167,7 +168,7 @@ def test_a_model_learns_sixteen_clips_by_heart(name: str, level: str) -> None:
         optimiser.zero_grad()
         (loss + output.auxiliary).backward()
         optimiser.step()
-    pytest.fail(f"loss {loss.item():.3f} after 600 steps")
+    pytest.fail(f"loss {loss.item():.3f} after 400 steps")
 
 
 @pytest.mark.parametrize(("name", "level"), [case for case in CASES if case[1] == "utterance"])
@@ -189,23 +190,6 @@ def test_members_of_a_stack_compute_what_each_computes_alone(name: str, level: s
         alone = member(Batch(tuple(e[seed] for e in inputs), clips.present))
         expected = torch.cat([alone.heads["discrete"].sum(1), alone.auxiliary.reshape(1)])
         torch.testing.assert_close(stacked[seed], expected, rtol=1e-4, atol=1e-5)
-
-
-def test_attention_computes_the_published_formula() -> None:
-    model, clips = make("attention", "utterance", hidden_dim=4), batch("attention", "utterance", 3)
-    state = model.state_dict()
-
-    def mlp(x: torch.Tensor, prefix: str) -> torch.Tensor:
-        for layer in (1, 3, 5):
-            x = (x @ state[f"{prefix}.{layer}.weight"].T + state[f"{prefix}.{layer}.bias"]).clamp(min=0)
-        return x
-
-    encoded = [mlp(e, f"encoders.{m}") for m, e in enumerate(clips.embeddings)]
-    hidden = mlp(torch.cat(encoded, dim=1), "attention")
-    scores = hidden @ state["scores.weight"].T + state["scores.bias"]  # raw: no softmax
-    fused = sum(scores[:, m, None] * encoded[m] for m in range(3))
-    expected = fused @ state["heads.0.weight"].T + state["heads.0.bias"]
-    torch.testing.assert_close(model(clips).heads["discrete"], expected)
 
 
 def test_dropout_keeps_the_mean_and_is_off_in_evaluation() -> None:
