@@ -96,7 +96,7 @@ class Layer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, k: Tensor, v: Tensor, allowed: Tensor) -> Tensor:
-        """``(B, T, W)``; `k` and `v` ``(B, S, W)`` may be `x` itself."""
+        """``(B, T, W)``, twice ``(B, S, W)`` and ``(B, 1, T, S)`` bool -> ``(B, T, W)``; all three may be the same."""
         q = self.norm_rows(x)
         k_normed = q if k is x else self.norm_rows(k)
         v_normed = k_normed if v is k else self.norm_rows(v)
@@ -105,7 +105,7 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Layers of attention from one sequence to another one, or to itself.
+    """Layers of attention from one sequence to another one (`forward`), or to itself (`last`).
 
     Args:
         width: of rows.
@@ -120,21 +120,30 @@ class Transformer(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.positions = config.positions
 
-    def forward(self, x: Tensor, allowed: Tensor, source: Tensor | None = None) -> Tensor:
-        """``(B, T, W)`` -> ``(B, T, W)``.
+    def forward(self, x: Tensor, source: Tensor, allowed: Tensor) -> Tensor:
+        """Rows that attended to another sequence, ``(B, T, W)``.
 
         Args:
             x: ``(B, T, W)``.
+            source: ``(B, S, W)``, what is attended to, the same in every layer.
             allowed: ``(B, 1, T, S)`` bool, what a row may attend to.
-            source: ``(B, S, W)``, what is attended to, the same in every layer; None = the rows themselves.
         """
-        x = self.dropout(self._scaled(x))
-        if source is not None:
-            source = self._scaled(source)
-            k, v = self.dropout(source), self.dropout(source)  # dropped independently, as published
+        x, source = self.dropout(self._scaled(x)), self._scaled(source)
+        k, v = self.dropout(source), self.dropout(source)  # dropped independently, as published
         for layer in self.layers:
-            x = layer(x, x, x, allowed) if source is None else layer(x, k, v, allowed)
+            x = layer(x, k, v, allowed)
         return self.norm(x)
+
+    def last(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Each clip's last row, ``(B, W)``, after the rows ``(B, T, W)`` attended to themselves and those before.
+
+        Of the last layer nothing but that row is computed.
+        """
+        x, allowed = self.dropout(self._scaled(x)), may_attend(mask, mask)
+        for layer in self.layers[:-1]:
+            x = layer(x, x, x, allowed)
+        row = last_rows(x, mask).unsqueeze(1)  # (B, 1, W)
+        return self.norm(self.layers[-1](row, x, x, mask[:, None, None])).squeeze(1)
 
     def _scaled(self, x: Tensor) -> Tensor:
         x = x * math.sqrt(x.shape[-1])
@@ -201,11 +210,10 @@ class MulT(FusionModel):
         for m, (x, mask) in enumerate(spaces):
             others = [space for n, space in enumerate(spaces) if n != m]
             crossed = [
-                crossing(x, may_attend(mask, other), source)
+                crossing(x, source, may_attend(mask, other))
                 for crossing, (source, other) in zip(self.crossings[m], others, strict=True)
             ]
-            rows = self.own[m](torch.cat(crossed or [x], dim=-1), may_attend(mask, mask))
-            last.append(last_rows(rows, mask))
+            last.append(self.own[m].last(torch.cat(crossed or [x], dim=-1), mask))
         combined = torch.cat(last, dim=-1)
         combined = combined + self.outer(self.dropout(torch.relu(self.inner(combined))))
         return self.output(combined), combined.new_zeros(())
