@@ -51,7 +51,6 @@ class EFLSTM(FusionModel):
         "dropout": (0.2, 0.3, 0.4, 0.5),
         "n_layers": (2, 3, 4),
         "lr": (1e-3, 1e-4),
-        "grad_clip": (-1.0,),
     }
 
     config: EFLSTMConfig

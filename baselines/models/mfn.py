@@ -86,9 +86,7 @@ class MFN(FusionModel):
     search_space: ClassVar = {
         "hidden_dim": (128, 256),
         "dropout": (0.0, 0.3, 0.5, 0.7),
-        "mem_dim": (128,),
         "lr": (1e-3, 1e-4),
-        "grad_clip": (-1.0,),
     }
 
     config: MemoryConfig

@@ -170,7 +170,6 @@ class MulT(FusionModel):
         "hidden_dim": (64, 128, 256),
         "dropout": (0.0, 0.1, 0.2, 0.3),
         "n_layers": (2, 4, 6),
-        "n_heads": (8,),
         "kernel": (1, 3),
         "lr": (1e-3, 1e-4),
         "grad_clip": (0.6, 0.8, 1.0),

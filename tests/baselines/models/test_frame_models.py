@@ -42,7 +42,7 @@ def test_models_have_the_parameters_of_the_reference(
 def test_the_published_search_space_can_be_drawn_from(make_model, name: str) -> None:
     space = MODELS.get(name).search_space
     assert set(space) - TRAINING_OPTIONS <= set(config_fields(MODELS.get(name)))
-    assert set(space) > TRAINING_OPTIONS
+    assert "lr" in space
     smallest = {key: min(values) for key, values in space.items() if key not in TRAINING_OPTIONS}
     for key, values in space.items():
         for value in values if key not in TRAINING_OPTIONS | {"hidden_dim"} else ():
