@@ -55,19 +55,18 @@ class FusionGraph(nn.Module):
 
     def forward(self, singles: Tensor) -> Tensor:
         """``(..., M, h)`` -> ``(..., h)``."""
-        efficacies = self.efficacies(singles.flatten(-2))  # (..., E)
+        feeding = [*self.inputs.values(), self.all]
+        efficacies = self.efficacies(singles.flatten(-2)).split([len(those) for those in feeding], dim=-1)
         vertices = dict(zip(self.singles, singles.unbind(-2), strict=True))
-        used = 0
 
-        def weighted(feeding: list[tuple[int, ...]]) -> Tensor:
-            nonlocal used
-            part = efficacies[..., used : used + len(feeding)].unsqueeze(-1)  # (..., n, 1)
-            used += len(feeding)
-            return (part * torch.stack([vertices[v] for v in feeding], dim=-2)).flatten(-2)  # (..., n h)
+        def weighted(n: int) -> Tensor:
+            """What feeds the n-th vertex that is computed, the top being the last: ``(..., inputs h)``."""
+            those = torch.stack([vertices[vertex] for vertex in feeding[n]], dim=-2)
+            return (efficacies[n].unsqueeze(-1) * those).flatten(-2)
 
-        for (vertex, feeding), network in zip(self.inputs.items(), self.vertices, strict=True):
-            vertices[vertex] = network(weighted(feeding))
-        return self.top(weighted(self.all))
+        for n, (vertex, network) in enumerate(zip(self.inputs, self.vertices, strict=True)):
+            vertices[vertex] = network(weighted(n))
+        return self.top(weighted(-1))
 
 
 @MODELS.register("graph_mfn", summary="mfn with a graph over subsets of spaces (frame level, aligned)")

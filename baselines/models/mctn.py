@@ -6,9 +6,9 @@ prediction is read from the last joint sequence. Predictions thus depend on the 
 * Three spaces (published, named audio, text, video): the second is the source, text → video → text, joint → audio.
 * Two spaces: the first is the source, the second the target.
 
-There is no ``reference=True``. The published code runs its LSTMs over the clips of a batch instead of their rows, never
-hands on the decoder's state, and always shows the decoder the true rows, so that its numbers depend on how clips are
-batched; they cannot be reproduced by a model whose predictions are to mean something.
+There is no ``reference=True``. The published code runs its LSTMs over the clips of a batch instead of their rows, so
+that what it predicts for a clip depends on the others; it also never hands on the decoder's state and always shows the
+decoder the true rows. Copying that would reproduce nobody's number.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ class MCTN(FusionModel):
 
     Rows are filled with zeros to the widest space, Dmax. One `Translator` translates source to target and (what it
     made of it) back, another one the joint sequence of the first pass to the third space. Auxiliary loss:
-    ``loss_weight`` × the sum of the translations' mean squared errors, over rows of clips that have both the source and
-    the space that is the goal. Where a clip lacks a space, its rows there are zeros.
+    ``loss_weight`` × the sum of the translations' mean squared errors, each over the clips that have the source and the
+    other space it is about. Where a clip lacks a space, its rows there are zeros.
     """
 
     Config: ClassVar = MCTNConfig

@@ -189,11 +189,11 @@ def mmd(z: Tensor, g: Tensor, here: Tensor) -> Tensor:
         g: ``(B, d)``.
         here: ``(B,)`` bool, which rows count; zero without any.
     """
-    counts = here.float() / here.sum().clamp(min=1)
+    weights = here.float() / here.sum().clamp(min=1)
 
     def mean_kernel(x: Tensor, y: Tensor) -> Tensor:
         squares = x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T  # (B, B)
-        return counts @ torch.exp(-squares.clamp(min=0) / x.shape[1] ** 2) @ counts
+        return weights @ torch.exp(-squares.clamp(min=0) / x.shape[1] ** 2) @ weights
 
     with torch.autocast(z.device.type, enabled=False):  # the kernel is so close to 1 that half precision sees nothing
         z, g = z.float(), g.float()

@@ -106,13 +106,13 @@ class GatedMemory(nn.Module):
 
     def forward(self, attended: Tensor, mask: Tensor) -> Tensor:
         """``(B, T, A)``, ``(B, T)`` -> memory after each clip's last row, ``(B, mem)``."""
-        gates = (self.keep, self.write)
+        gates = (self.keep, self.write)  # their first layers are one product, split by what it reads
         weight = torch.cat([gate[0].weight for gate in gates])  # (2h, A + mem)
         bias = torch.cat([gate[0].bias for gate in gates])
         of_attended, of_memory = weight.split([attended.shape[-1], self.mem_dim], dim=1)
         given = linear(attended, of_attended, bias)  # (B, T, 2h); what the memory adds comes step by step
         candidates = torch.tanh(self.candidate(attended))  # (B, T, mem)
-        drop = self.keep[2]
+        drop = self.keep[2]  # of both gates at once
         memory = attended.new_zeros(len(attended), self.mem_dim)
         for now, candidate, valid in zip(given.unbind(1), candidates.unbind(1), mask.unbind(1), strict=True):
             inner = drop(torch.relu(now + linear(memory, of_memory))).chunk(2, dim=-1)
