@@ -150,6 +150,11 @@ class FusionModel(nn.Module, ABC):
     def fused_dim(self) -> int:
         """F, the width that `fuse` returns."""
 
+    @property
+    def predicts_from(self) -> tuple[int, ...]:
+        """Positions of the spaces that predictions depend on; the others, if any, only help in training."""
+        return tuple(range(len(self.dims)))
+
     @abstractmethod
     def build(self) -> None:
         """Make the layers from ``self.dims`` and ``self.config``."""
