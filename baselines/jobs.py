@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baselines import create_model
-from baselines.data import Table
+from baselines.data import ClipTable
 from baselines.fitted import Fitted, fit
 from baselines.members import Member, Task
 from baselines.models.base import FusionModel
@@ -57,7 +57,7 @@ class Job:
     """
 
     task: Task
-    table: Table
+    table: ClipTable
     rows: np.ndarray
     seed: int
     fold: int
@@ -93,8 +93,11 @@ class Job:
 
     def network(self) -> FusionModel:
         """The network with its initial weights."""
+        task = self.task
         with self.streams.initialising(self.fold):
-            model = create_model(self.task.model, dims=self.dims, heads=self.task.heads, **self.task.config)
+            model = create_model(
+                task.model, dims=self.dims, heads=task.heads, level=task.options.level, **task.config
+            )
         assert isinstance(model, FusionModel)  # noqa: S101 - checked when the run was planned
         return model
 
@@ -125,7 +128,7 @@ class Trained:
         return Member(job.fold, job.seed, self.best_epochs, inner_losses, job.fitted, self.model)
 
 
-def usable(table: Table, rows: np.ndarray, what: str) -> np.ndarray:
+def usable(table: ClipTable, rows: np.ndarray, what: str) -> np.ndarray:
     """The positions among `rows` of clips with an embedding and an annotation.
 
     Raises:

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from baselines.frames import FrameClips, forward
 from baselines.models.base import Batch, FusionModel, Output
 from mertools.errors import TrainingError
 
@@ -26,11 +27,11 @@ class Part:
     """Inputs and goals of N clips, in memory.
 
     Attributes:
-        batch: embeddings of all N clips.
+        batch: embeddings of all N clips; at frame level what makes batches of some of them.
         goals: per target: class indices ``(N,)`` int64 (-1 = missing) or standardised values ``(N,)`` (NaN = missing).
     """
 
-    batch: Batch
+    batch: Batch | FrameClips
     goals: Mapping[str, Tensor]
 
     def __len__(self) -> int:
@@ -85,7 +86,7 @@ class FusionModule(LightningModule):
 
     def loss(self, part: Part) -> Tensor:
         """Joint loss of `part` in the module's present mode."""
-        return joint_loss(self.model(part.batch), part.goals, self.optimisation.value_weight)
+        return joint_loss(forward(self.model, part.batch), part.goals, self.optimisation.value_weight)
 
     def training_step(self, index: Tensor, _: int) -> Tensor:
         """Joint loss of the clips at positions `index`."""
