@@ -146,9 +146,7 @@ def _projection_of_frames(space: Ragged, standardise: bool, pca: int) -> Project
             products += scaled.T @ scaled
         _, directions = np.linalg.eigh(products)  # ascending
         components = _signed(directions[:, ::-1].T[: min(pca, dim, n_rows)])
-    return Projection(
-        mean.astype(np.float32), scale.astype(np.float32), components.astype(np.float32), seen=n_rows > 0
-    )
+    return Projection(mean.astype(np.float32), scale.astype(np.float32), components.astype(np.float32), seen=n_rows > 0)
 
 
 def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:

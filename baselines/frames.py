@@ -1,7 +1,7 @@
 """Frame-level embeddings of a corpus: all rows of a space one behind the other, and where each clip's rows lie.
 
-Nothing is padded here. A batch is padded to its own longest clip when it is made, so that a clip looks the same whatever
-corpus or split it comes with; folds and splits are views of the same rows.
+Nothing is padded here. A batch is padded to its own longest clip when it is made, so that a clip looks the same
+whatever corpus or split it comes with; folds and splits are views of the same rows.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class FrameClips:
         return Batch(tuple(embeddings), self.present[torch.from_numpy(positions)], tuple(masks)).to(self.device)
 
     def passes(self) -> Iterator[Tensor]:
-        """Positions of all clips, some at a time, alike in length: what to run through a network that learns nothing."""
+        """Positions of all clips, some at a time, alike in length: the passes of a network that learns nothing."""
         order = np.argsort(self.lengths, kind="stable")
         per_row = sum(projection.dim for projection in self.projections)
         start = 0

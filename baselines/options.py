@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from baselines.levels import settle
+from baselines.loggers import logger_name
 from baselines.models.base import FusionModel, config_fields
 from baselines.streams import Stream, Streams
+from baselines.trainer_options import gather
 from mertools.config import from_mapping
 from mertools.errors import ConfigError, did_you_mean
 
@@ -43,6 +45,10 @@ class TrainOptions:
         batch_size: clips per step.
         lr: step size of Adam.
         weight_decay: L2 penalty inside Adam, as the reference has it.
+        grad_clip: elements of gradients are cut to at most this size; below 0 = off.
+        trainer: further arguments of ``lightning.Trainer``, see `baselines.trainer_options`.
+        logger: curves under ``RUN/logs``: ``none``, ``tensorboard``, ``wandb`` or ``mlflow``; empty = ``tensorboard``
+            for level frame where it is installed, else ``none``.
         value_weight: weight of the squared error of standardised values beside the cross-entropy.
         level: what a clip is to the model: ``utterance`` (one row) or ``frame`` (rows over time); empty = the model's
             first level.
@@ -80,6 +86,9 @@ class TrainOptions:
     batch_size: int = 64
     lr: float = 5e-4
     weight_decay: float = 1e-3
+    grad_clip: float = -1.0
+    trainer: dict[str, Any] = field(default_factory=dict)
+    logger: Literal["", "none", "tensorboard", "wandb", "mlflow"] = ""
     value_weight: float = 1.0
     level: Literal["", "utterance", "frame"] = ""
     alignment: Literal["", "time", "reference", "reference_aligned", "none"] = ""
@@ -107,6 +116,10 @@ class TrainOptions:
             raise ValueError("inner_parts must be at least 2")
         if self.step_s <= 0:
             raise ValueError("step_s must be positive")
+        if self.grad_clip == 0:
+            raise ValueError("grad_clip must be positive, or negative for none")
+        if self.grad_clip > 0 and "gradient_clip_val" in self.trainer:
+            raise ValueError("grad_clip and trainer.gradient_clip_val exclude each other")
         if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:
             raise ValueError("lr must be positive, weight_decay and value_weight not negative")
 
@@ -138,6 +151,7 @@ def split_options(
     Raises:
         ConfigError: for a key that neither has, or a value of the wrong type or range.
     """
+    values = gather(values)
     of_training = [f.name for f in fields(TrainOptions)]
     of_model = config_fields(model_class)
     for key in values:
@@ -150,6 +164,7 @@ def split_options(
             )
     options = from_mapping(TrainOptions, {k: _listed(k, v) for k, v in values.items() if k in of_training}, "train")
     config = from_mapping(model_class.Config, {k: v for k, v in values.items() if k in of_model}, f"model {model}")
+    logger_name(options)  # one that is not installed is found out before anything is read
     return settle(options, model, model_class), {f.name: getattr(config, f.name) for f in fields(config)}
 
 
