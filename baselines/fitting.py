@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.data import Table
+from baselines.data import ClipTable
 from baselines.jobs import Job, Watch, run_jobs, usable
 from baselines.members import Member, Task
 from baselines.protocol import Fold, inner_split
@@ -32,7 +32,7 @@ class Request:
     groups: np.ndarray | None
 
 
-def fit_members(task: Task, table: Table, requests: Sequence[Request]) -> Iterator[Member]:
+def fit_members(task: Task, table: ClipTable, requests: Sequence[Request]) -> Iterator[Member]:
     """Fit members, in the order asked for.
 
     With ``selection=inner`` a first training on a part of the training part finds the number of epochs, a second one
@@ -61,7 +61,7 @@ def fit_members(task: Task, table: Table, requests: Sequence[Request]) -> Iterat
         yield trained.member(losses)
 
 
-def search_job(task: Task, table: Table, request: Request) -> Job:
+def search_job(task: Task, table: ClipTable, request: Request) -> Job:
     """The training that finds the number of epochs on an inner split of the training part."""
     options = task.options
     rng = options.streams(request.seed).numpy("selection", request.fold)

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baselines import create_model
-from baselines.data import Table
+from baselines.data import ClipTable
 from baselines.fitted import Fitted, fit
+from baselines.frames import FrameClips
+from baselines.loggers import close_logger, make_logger
 from baselines.members import Member, Task
 from baselines.models.base import FusionModel
 from baselines.models.layers import seed_dropout
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
+from baselines.order import BucketedOrder
 from baselines.streams import Streams
+from baselines.trainer_options import several_devices, trainer_arguments
 from mertools.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -57,7 +61,7 @@ class Job:
     """
 
     task: Task
-    table: Table
+    table: ClipTable
     rows: np.ndarray
     seed: int
     fold: int
@@ -84,7 +88,12 @@ class Job:
     def optimisation(self) -> Optimisation:
         """How weights move."""
         options = self.task.options
-        return Optimisation(options.lr, options.weight_decay, options.value_weight)
+        return Optimisation(options.lr, options.weight_decay, options.value_weight, options.grad_clip)
+
+    @property
+    def name(self) -> str:
+        """What its curves are called."""
+        return f"fold{self.fold}-seed{self.seed}" + "-search" * (self.watch is not None)
 
     def part(self, rows: np.ndarray) -> Part:
         """Inputs and goals of clips at `rows`, scaled by what is fitted on the clips trained on."""
@@ -93,8 +102,9 @@ class Job:
 
     def network(self) -> FusionModel:
         """The network with its initial weights."""
+        task = self.task
         with self.streams.initialising(self.fold):
-            model = create_model(self.task.model, dims=self.dims, heads=self.task.heads, **self.task.config)
+            model = create_model(task.model, dims=self.dims, heads=task.heads, level=task.options.level, **task.config)
         assert isinstance(model, FusionModel)  # noqa: S101 - checked when the run was planned
         return model
 
@@ -125,7 +135,7 @@ class Trained:
         return Member(job.fold, job.seed, self.best_epochs, inner_losses, job.fitted, self.model)
 
 
-def usable(table: Table, rows: np.ndarray, what: str) -> np.ndarray:
+def usable(table: ClipTable, rows: np.ndarray, what: str) -> np.ndarray:
     """The positions among `rows` of clips with an embedding and an annotation.
 
     Raises:
@@ -155,12 +165,28 @@ def run_alone(job: Job) -> Trained:
     """
     options = job.task.options
     model = job.network()
+    # Processes of their own take clips from memory and put batches on their own device.
+    place = "cpu" if several_devices(options.trainer) else options.device
     seed_dropout(model, job.streams.torch("dropout", job.fold, device=options.device))
-    module = FusionModule(model, job.part(job.rows).to(options.device), job.optimisation)
+    part = job.part(job.rows).to(place)
+    module = FusionModule(model, part, job.optimisation, epochs=job.epochs)
     search = None
     if job.watch:
-        search = EpochSearch(job.part(job.watch.rows).to(options.device), job.watch.patience)
+        search = EpochSearch(job.part(job.watch.rows).to(place), job.watch.patience)
     module.train()
-    order = Order(len(job.rows), options.batch_size, job.streams.torch("order", job.fold))
-    run_trainer(module, order, epochs=job.epochs, device=options.device, callbacks=[search] if search else None)
+    generator = job.streams.torch("order", job.fold)
+    order = Order(len(job.rows), options.batch_size, generator)
+    if options.bucketed and isinstance(part.batch, FrameClips):
+        order = BucketedOrder(part.batch.lengths, options.batch_size, generator)
+    logger = make_logger(options, job.task.logs, job.name) if job.task.logs else None
+    run_trainer(
+        module,
+        order,
+        epochs=job.epochs,
+        device=options.device,
+        callbacks=[search] if search else None,
+        logger=logger,
+        arguments=trainer_arguments(options.trainer),
+    )
+    close_logger(logger)
     return Trained(job, model.cpu().eval(), tuple(-loss for loss in search.losses) if search else ())

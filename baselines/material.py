@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.data import Table, coverage, load_table
+from baselines.alignment import Alignment
+from baselines.data import ClipTable, coverage
+from baselines.levels import alignment_of, load_clips
 from baselines.options import TrainOptions
 from baselines.plan import Plan, make_folds
 from baselines.protocol import Fold
 from baselines.seen import refuse_seen
-from baselines.spaces import Feature, find_features
+from baselines.spaces import Feature, find_features, level_option
 from mertools.corpus import Corpus
 from mertools.errors import TrainingError
 from mertools.store import Store, open_store
@@ -35,14 +37,16 @@ class Material:
         tests: tables of the splits to predict.
         folds: of `table`.
         groups: what inner splits keep together.
+        alignment: how rows over time were brought together; None at level utterance.
     """
 
     plan: Plan
     features: tuple[Feature, ...]
-    table: Table
-    tests: Mapping[str, Table]
+    table: ClipTable
+    tests: Mapping[str, ClipTable]
     folds: Sequence[Fold]
     groups: np.ndarray | None
+    alignment: Alignment | None = None
 
 
 def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, options: TrainOptions) -> Material:
@@ -53,21 +57,25 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
             extractor was trained on these clips.
     """
     with open_store(Path(options.store) if options.store else corpus.folder / "store", read_only=True) as store:
-        spaces = tuple(find_features(store, features, corpus.folder))
+        spaces = tuple(find_features(store, features, corpus.folder, level=options.level))
         refuse_seen(corpus, spaces, options.allow_seen)
-        table = load_table(store, spaces, corpus, plan.clips, plan.targets)
+        alignment = alignment_of(options, spaces)
+        table = load_clips(store, spaces, corpus, plan.clips, plan.targets, alignment)
         _require_embeddings(table, spaces, store, corpus)
-        tests = {s: load_table(store, spaces, corpus, corpus.select([s]), plan.targets) for s in plan.test_splits}
+        tests = {
+            split: load_clips(store, spaces, corpus, corpus.select([split]), plan.targets, alignment)
+            for split in plan.test_splits
+        }
     for label, share in coverage(table, spaces).items():
         if share < 1:
             log.warning("%s: %.1f %% of the training clips have an embedding, the rest is masked", label, 100 * share)
     folds, groups = make_folds(plan, table, options)
-    return Material(plan, spaces, table, tests, folds, groups)
+    return Material(plan, spaces, table, tests, folds, groups, alignment)
 
 
-def _require_embeddings(table: Table, spaces: Sequence[Feature], store: Store, corpus: Corpus) -> None:
+def _require_embeddings(table: ClipTable, spaces: Sequence[Feature], store: Store, corpus: Corpus) -> None:
     """Refuse a space without an embedding of any training clip, and say whether they failed or were never made."""
-    for label, share in coverage(table, spaces).items():
+    for feature, (label, share) in zip(spaces, coverage(table, spaces).items(), strict=True):
         if share:
             continue
         rows = store.status(label)
@@ -77,5 +85,6 @@ def _require_embeddings(table: Table, spaces: Sequence[Feature], store: Store, c
             reasons = f"mertools store show {shlex.quote(str(store.path))} {label}"
             hint = f"Leave the space out, or mend the clips. Reasons: {reasons}"
         else:
-            counts, hint = "none was extracted", f"Run: mertools extract {corpus.folder} --with {label.split('@')[0]}"
+            again = f"mertools extract {corpus.folder} --with {feature.name}{level_option(feature.level)}"
+            counts, hint = "none was extracted", f"Run: {again}"
         raise TrainingError("MER-T041", f"no training clip has an embedding in {label} ({counts}).", hint)

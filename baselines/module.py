@@ -7,17 +7,24 @@ models needs the same three things: a loss per member, an order per member, an o
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
+from torch.multiprocessing import ProcessRaisedException
 from torch.nn.functional import cross_entropy
 
+from baselines.frames import FrameClips, forward
 from baselines.models.base import Batch, FusionModel, Output
+from baselines.models.layers import Dropout
 from mertools.errors import TrainingError
 
 
@@ -26,11 +33,11 @@ class Part:
     """Inputs and goals of N clips, in memory.
 
     Attributes:
-        batch: embeddings of all N clips.
+        batch: embeddings of all N clips; at frame level what makes batches of some of them.
         goals: per target: class indices ``(N,)`` int64 (-1 = missing) or standardised values ``(N,)`` (NaN = missing).
     """
 
-    batch: Batch
+    batch: Batch | FrameClips
     goals: Mapping[str, Tensor]
 
     def __len__(self) -> int:
@@ -48,11 +55,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How weights move: Adam's step size and L2 penalty, and the weight of values in the joint loss."""
+    """How weights move.
+
+    Attributes:
+        lr: step size of Adam.
+        weight_decay: L2 penalty.
+        value_weight: weight of values in the joint loss.
+        grad_clip: largest size of an element of a gradient; below 0 = any.
+    """
 
     lr: float
     weight_decay: float
     value_weight: float
+    grad_clip: float = -1.0
 
 
 def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float) -> Tensor:
@@ -74,28 +89,59 @@ def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float)
 
 
 class FusionModule(LightningModule):
-    """One model, its training part and its loss."""
+    """One model, its training part and its loss.
 
-    def __init__(self, model: FusionModel, part: Part, optimisation: Optimisation) -> None:
+    Trained in several processes, each takes its share of every batch, weighted so that gradients are those of the whole
+    batch (exactly so where all of its clips are annotated).
+
+    Attributes:
+        history: ``(epochs,)`` held-out loss after each epoch, NaN where there is none: a buffer, because buffers come
+            back from processes.
+    """
+
+    history: Tensor
+
+    def __init__(self, model: FusionModel, part: Part, optimisation: Optimisation, *, epochs: int = 0) -> None:
         super().__init__()
         self.model = model
         self.part = part
         self.optimisation = optimisation
+        self.register_buffer("history", torch.full((epochs,), torch.nan, dtype=torch.float64))
         self._total = torch.zeros(())
+        self._n_batches = 0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a process of its own, where Lightning must be told once more to be quiet."""
+        _quieten()
+        super().__setstate__(state)
+
+    def on_fit_start(self) -> None:
+        """In a process of its own: draw other dropout masks than the others, and flush denormal numbers."""
+        if self.trainer.world_size > 1:
+            torch.set_flush_denormal(True)
+            for generator in {layer.generator for layer in self.model.modules() if isinstance(layer, Dropout)}:
+                if generator is not None:
+                    generator.manual_seed(generator.initial_seed() + self.trainer.global_rank)
 
     def loss(self, part: Part) -> Tensor:
         """Joint loss of `part` in the module's present mode."""
-        return joint_loss(self.model(part.batch), part.goals, self.optimisation.value_weight)
+        return joint_loss(forward(self.model, part.batch), part.goals, self.optimisation.value_weight)
 
     def training_step(self, index: Tensor, _: int) -> Tensor:
         """Joint loss of the clips at positions `index`."""
-        loss = self.loss(self.part.rows(index))
+        weight = 1.0
+        if self.trainer.world_size > 1:
+            index, weight = share(index.cpu(), self.trainer.global_rank, self.trainer.world_size)
+        part = self.part.rows(index)
+        loss = self.loss(part.to(self.device) if self.trainer.world_size > 1 else part) * weight
+        self._n_batches += 1
         self._total = self._total + loss.detach()
         return loss
 
     def on_train_epoch_start(self) -> None:
         """Begin a new sum of losses."""
         self._total = torch.zeros((), device=self.device)
+        self._n_batches = 0
 
     def on_train_epoch_end(self) -> None:
         """Stop where the loss is no number.
@@ -109,18 +155,24 @@ class FusionModule(LightningModule):
                 f"the loss became {self._total.item()} in epoch {self.current_epoch + 1}.",
                 f"Lower the step size (lr={self.optimisation.lr:g} now).",
             )
+        if self.logger is not None:
+            self.log("loss/train", self._total / max(self._n_batches, 1), rank_zero_only=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, with all parameters in one fused step."""
+        """Adam, with all parameters in one fused step (which cannot cut gradients in mixed precision)."""
+        clipped = self.trainer.gradient_clip_val is not None and "mixed" in str(self.trainer.precision)
         return torch.optim.Adam(
-            self.model.parameters(), self.optimisation.lr, weight_decay=self.optimisation.weight_decay, fused=True
+            self.model.parameters(),
+            self.optimisation.lr,
+            weight_decay=self.optimisation.weight_decay,
+            fused=not clipped,
         )
 
     @torch.inference_mode()
     def evaluate(self, part: Part) -> float:
         """Joint loss of `part` without dropout."""
         self.model.eval()
-        loss = float(self.loss(part))
+        loss = float(self.loss(part.to(self.device)))
         self.model.train()
         return loss
 
@@ -163,33 +215,106 @@ class EpochSearch(Callback):
         """Note the held-out loss."""
         assert isinstance(pl_module, FusionModule)  # noqa: S101 - the callback is private to this module's training
         self.losses.append(pl_module.evaluate(self.held))
+        if len(self.losses) <= len(pl_module.history):
+            pl_module.history[len(self.losses) - 1] = self.losses[-1]
+        if trainer.logger is not None:
+            pl_module.log("loss/held_out", self.losses[-1], rank_zero_only=True)
         trainer.should_stop = len(self.losses) - self.best_epochs >= self.patience
 
 
+def share(index: Tensor, rank: int, world_size: int) -> tuple[Tensor, float]:
+    """The positions of a batch that one of several processes takes, and the weight of its loss.
+
+    Gradients are averaged over processes, and losses are means over clips: a share of n of N clips weighs
+    ``n · world_size / N``. A process for which nothing is left takes a clip at weight zero.
+    """
+    own = index[rank::world_size]
+    if not len(own):
+        return index[:1], 0.0
+    return own, len(own) * world_size / len(index)
+
+
 def run_trainer(
-    module: FusionModule, order: Order, *, epochs: int, device: str, callbacks: list[Callback] | None = None
+    module: FusionModule,
+    order: Order,
+    *,
+    epochs: int,
+    device: str,
+    callbacks: list[Callback] | None = None,
+    logger: Logger | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> None:
-    """Train `module` for at most `epochs` epochs: no logger, no checkpoint, no progress bar, no word on the screen.
+    """Train `module` for at most `epochs` epochs: no checkpoint of Lightning's, and unless asked for no word.
+
+    Args:
+        module: the network with its training part.
+        order: of the clips.
+        epochs: most epochs.
+        device: ``cpu`` or ``cuda``.
+        callbacks: more of them.
+        logger: where curves go.
+        arguments: of ``lightning.Trainer``, from `baselines.trainer_options.trainer_arguments`.
 
     Raises:
         KeyboardInterrupt: if the user stopped it (Lightning turns that into an exit of its own).
+        TrainingError: if the loss becomes NaN or infinite, or a process of the training fails.
     """
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    clip = module.optimisation.grad_clip
+    settings: dict[str, Any] = {
+        "accelerator": "gpu" if device == "cuda" else "cpu",
+        "devices": 1,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        **({"gradient_clip_val": clip, "gradient_clip_algorithm": "value"} if clip > 0 else {}),
+        **(arguments or {}),
+    }
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
+        _quieten()
         trainer = Trainer(
-            accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
             max_epochs=epochs,
             callbacks=callbacks,
-            logger=False,
+            logger=logger or False,
             enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            **settings,
         )
         try:
-            trainer.fit(module, order)
+            with _tensors_shared_as_files():
+                trainer.fit(module, order)
+        except ProcessRaisedException as error:
+            raise _in_words(str(error)) from None
         except SystemExit as stop:
             if isinstance(stop.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
+    for search in callbacks or []:
+        if isinstance(search, EpochSearch) and not search.losses:  # it was at work in other processes
+            search.losses = module.history[~module.history.isnan()].tolist()
+
+
+def _quieten() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+
+
+@contextmanager
+def _tensors_shared_as_files() -> Iterator[None]:
+    """Tensors that two layers hold (an LSTM's weights) cannot be passed to a process by file descriptor."""
+    before = torch.multiprocessing.get_sharing_strategy()
+    torch.multiprocessing.set_sharing_strategy("file_system")
+    try:
+        yield
+    finally:
+        torch.multiprocessing.set_sharing_strategy(before)
+
+
+def _in_words(traceback: str) -> TrainingError:
+    last = traceback.strip().splitlines()[-1]
+    found = re.search(r"TrainingError: (.*)", last)
+    return TrainingError(
+        "MER-T089",
+        f"a process of the training failed: {found.group(1) if found else last}",
+        "trainer.devices=1 runs the training in one process.",
+    )

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from baselines.data import Table, coverage, load_table
+from baselines.data import ClipTable, coverage
+from baselines.levels import load_clips
 from baselines.members import average, predict_table
 from baselines.runs import Run, to_predictions
-from baselines.spaces import Feature
+from baselines.spaces import Feature, level_option
 from mertools.config import canonical_json, parse_name_spec
 from mertools.corpus import Clip, Corpus, Split
 from mertools.errors import TrainingError
@@ -40,7 +41,7 @@ def predict(run: Run | Path | str, corpus: Corpus, split: str, *, store: Path | 
     return predict_rows(run, table)
 
 
-def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> Table:
+def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> ClipTable:
     """Embeddings of `clips` in exactly the spaces that the run was trained on.
 
     Raises:
@@ -50,14 +51,14 @@ def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> T
     for feature in run.design.features:
         if feature.fingerprint not in there:
             raise TrainingError("MER-T050", _missing_space(feature, store), _extract_again(feature, corpus.folder))
-    table = load_table(store, run.design.features, corpus, clips, ())
+    table = load_clips(store, run.design.features, corpus, clips, (), run.design.alignment)
     for label, share in coverage(table, run.design.features).items():
         if share < 1:
             log.warning("%s: %.1f %% of the clips have an embedding, the rest is masked", label, 100 * share)
     return table
 
 
-def predict_rows(run: Run, table: Table) -> Predictions:
+def predict_rows(run: Run, table: ClipTable) -> Predictions:
     """Mean of all members' probabilities and values."""
     found = average([predict_table(member, table, run.design.targets) for member in run.members])
     return to_predictions(table.names, run.design.targets, found)
@@ -205,13 +206,14 @@ def _corpus_of(files: Sequence[Path | str], folder: Path, features: Sequence[Fea
 
 
 def _missing_space(feature: Feature, store: Store) -> str:
-    others = [s.fingerprint for s in store.spaces() if s.extractor == feature.name]
-    there = f"it has {feature.name} as {', '.join(others)}" if others else f"it has nothing of {feature.name}"
-    return f"the run was trained on {feature.label}, which the store lacks; {there}."
+    others = [f"{s} ({s.level}, {s.dim} dimensions)" for s in store.spaces() if s.extractor == feature.name]
+    there = f"it has {', '.join(others)}" if others else f"it has nothing of {feature.name}"
+    own = f"{feature.label} ({feature.level}, {feature.dim} dimensions)"
+    return f"the run was trained on {own}, which the store lacks; {there}."
 
 
 def _extract_again(feature: Feature, folder: Path) -> str:
     from feature_extractors import EXTRACTORS
 
     spec = feature.extractor_spec() if feature.name in EXTRACTORS else feature.name
-    return f"Run: mertools extract {folder} --with {spec}"
+    return f"Run: mertools extract {folder} --with {spec}{level_option(feature.level)}"

@@ -49,7 +49,7 @@ def train(
     names = tuple(t for t in target.split(",") if t) if isinstance(target, str) else tuple(target)
     with new_run_folder(out) as folder, small_network_settings(settings.threads):
         material = load_material(corpus, features, make_plan(corpus, track, names, settings), settings)
-        task = Task(model, config, material.plan.targets, settings)
+        task = Task(model, config, material.plan.targets, settings, folder / "logs")
         recipe = Recipe(
             str(corpus.folder),
             tuple(f.typed for f in material.features),
@@ -61,7 +61,15 @@ def train(
         recipe.write(folder / "recipe.yaml")
         outcome = fit_all(task, material, folder / "checkpoints")
         write_predictions(folder, task, material, outcome)
-        design = Design(model, config, material.plan.targets, material.features, tuple(outcome.members))
+        design = Design(
+            model,
+            config,
+            material.plan.targets,
+            material.features,
+            tuple(outcome.members),
+            level=settings.level or "utterance",
+            alignment=material.alignment,
+        )
         write_json(folder / "checkpoints" / "model.json", to_mapping(design))
         found = report(corpus, recipe, settings, material, outcome)
         count_looks(folder, found)
@@ -77,11 +85,11 @@ def fusion_model(name: str) -> type[FusionModel]:
         TrainingError: if it is a network of another kind.
     """
     found = MODELS.get(name)
-    if isinstance(found, type) and issubclass(found, FusionModel) and "utterance" in found.levels:
+    if isinstance(found, type) and issubclass(found, FusionModel):
         return found
     raise TrainingError(
         "MER-T040",
-        f"'{name}' does not fuse utterance embeddings, so it cannot be trained this way.",
+        f"'{name}' does not fuse embeddings of several spaces, so it cannot be trained this way.",
         "See list models.",
     )
 

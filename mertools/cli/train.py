@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baselines.trainer_options import OWNED, PASSED, PREFIX, gather
 from mertools.cli import Outcome, assignments, say
 from mertools.errors import ConfigError
 
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", choices=("known", "candidates"), help="candidates: predict candidate splits, too")
     parser.add_argument("--allow-seen", action="store_true", default=None, help="score clips an extractor trained on")
     parser.add_argument("--recipe", type=Path, metavar="F", help="take what is not given here from RUN/recipe.yaml")
+    for name in (*PASSED, *OWNED):
+        shown = "an argument of lightning.Trainer, e.g. --trainer.devices=2" if name == "devices" else argparse.SUPPRESS
+        parser.add_argument(f"--{PREFIX}{name}", dest=f"{PREFIX}{name}", metavar="VALUE", help=shown)
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="options of training and model; come last")
 
 
@@ -43,12 +47,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     recipe = Recipe.read(arguments.recipe) if arguments.recipe else Recipe("", (), "")
     targets, settings = _split_words(arguments.target or (), arguments.settings)
-    flags = {name: getattr(arguments, name) for name in ("folds", "store", "seed", "labels", "allow_seen")}
-    options = {
-        **(recipe.options or {}),
-        **{name: value for name, value in flags.items() if value is not None},
-        **assignments(settings),
-    }
+    names = ("folds", "store", "seed", "labels", "allow_seen", *(PREFIX + name for name in (*PASSED, *OWNED)))
+    flags = {name: getattr(arguments, name) for name in names}
+    typed = gather({name: value for name, value in flags.items() if value is not None} | assignments(settings))
+    options = {**(recipe.options or {}), **typed}
+    options["trainer"] = {**((recipe.options or {}).get("trainer") or {}), **typed.get("trainer", {})}
     corpus = _needed(arguments.corpus or recipe.corpus, "--corpus DIR")
     named = bool(arguments.track or targets)
     with_progress()
