@@ -126,7 +126,7 @@ def test_folds_are_the_same_for_every_repeat() -> None:
 def test_words_find_their_place_among_options() -> None:
     options, config = split_options({"lr": "1e-4", "dropout": "0.2", "train_splits": "a,b"}, "attention", Attention)
     assert (options.lr, options.train_splits) == (1e-4, ("a", "b"))
-    assert config == {"hidden_dim": 128, "dropout": 0.2, "reference": False}
+    assert config == {"hidden_dim": 128, "dropout": 0.2, "reference": False, "softmax": False}
     with pytest.raises(ConfigError, match=r"'patiense'\. Did you mean 'patience'"):
         split_options({"patiense": 3}, "attention", Attention)
     with pytest.raises(ConfigError, match="MER-R004"):
