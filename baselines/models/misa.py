@@ -61,7 +61,10 @@ class Misa(FusionModel):
     Config: ClassVar[type[MisaConfig]] = MisaConfig
     config: MisaConfig
     levels: ClassVar = ("utterance", "frame")
-    deviations: ClassVar = FRAME_DEVIATION
+    deviations: ClassVar = (
+        "no gradient passes the norms in the difference loss, which can shrink the parts to constants; "
+        f"{FRAME_DEVIATION}"
+    )
     search_space: ClassVar = {
         "hidden_dim": (64, 128, 256),
         "dropout": (0.2, 0.3, 0.4, 0.5),
@@ -104,36 +107,40 @@ class Misa(FusionModel):
 
     def _auxiliary(self, U: list[Tensor], P: list[Tensor], S: list[Tensor], present: Tensor) -> Tensor:
         """Weighted sum of the three losses."""
+        c = self.config
         recon = diff = sim = U[0].new_zeros(())
         for m, reconstruct in enumerate(self.reconstructions):
             here = present[:, m]
             recon = recon + masked_mean((reconstruct(P[m] + S[m]) - U[m]).square(), here).mean() / len(U)
-            diff = diff + difference(P[m], S[m], here)
+            diff = diff + difference(P[m], S[m], here, reference=c.reference)
         pairs = list(combinations(range(len(U)), 2))
         for i, j in pairs:
             both = present[:, i] & present[:, j]
-            diff = diff + difference(P[i], P[j], both)
+            diff = diff + difference(P[i], P[j], both, reference=c.reference)
             sim = sim + central_moment_discrepancy(S[i], S[j], both) / len(pairs)
-        c = self.config
         return c.diff_weight * diff + c.sim_weight * sim + c.recon_weight * recon
 
 
-def difference(a: Tensor, b: Tensor, counts: Tensor) -> Tensor:
+def difference(a: Tensor, b: Tensor, counts: Tensor, *, reference: bool = False) -> Tensor:
     """How far the columns of `a` and `b` are from orthogonal: mean squared entry of AᵀB.
 
-    A and B are `a` and `b` centred over the batch, each row divided by its norm (without gradient through the norm).
+    A and B are `a` and `b` centred over the batch, each row divided by its norm. The published code lets no gradient
+    through the norm. Its gradient then shrinks `a` and `b`, which does not lower the loss before they are constants; at
+    the larger published step size they become that.
 
     Args:
         a: ``(B, h)``.
         b: ``(B, h)``.
         counts: ``(B,)`` bool, the clips that count.
+        reference: whether to treat the norms as constants.
     """
-    return (_centred_rows(a, counts).transpose(0, 1) @ _centred_rows(b, counts)).square().mean()
+    A, B = (_unit_rows((x - masked_mean(x, counts)) * counts.unsqueeze(1), reference=reference) for x in (a, b))
+    return (A.transpose(0, 1) @ B).square().mean()
 
 
-def _centred_rows(x: Tensor, counts: Tensor) -> Tensor:
-    centred = (x - masked_mean(x, counts)) * counts.unsqueeze(1)
-    return centred / (vector_norm(centred, dim=1, keepdim=True).detach() + 1e-6)
+def _unit_rows(x: Tensor, *, reference: bool) -> Tensor:
+    norm = vector_norm(x, dim=1, keepdim=True)
+    return x / ((norm.detach() if reference else norm) + 1e-6)
 
 
 def central_moment_discrepancy(a: Tensor, b: Tensor, counts: Tensor) -> Tensor:

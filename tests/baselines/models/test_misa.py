@@ -79,6 +79,21 @@ def test_losses_are_those_of_the_clips_that_count(
     assert float(found) == pytest.approx(slow(a[counts], b[counts]), rel=1e-9, abs=1e-12)
 
 
+def test_shrinking_the_parts_lowers_the_difference_loss_in_the_reference_only() -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 6, 3, dtype=torch.float64).unbind()
+    a, b = (x - x.mean(0) for x in (a, b))
+    everything = torch.ones(6, dtype=torch.bool)
+    along = {}
+    for reference in (False, True):
+        x = a.clone().requires_grad_()
+        loss = difference(x, b, everything, reference=reference)
+        loss.backward()
+        along[reference] = float((x.grad * a).sum())  # how the loss seems to change as `a` grows
+    assert abs(along[False]) < 1e-4 < loss.item() < along[True]
+    assert float(difference(0.1 * a, b, everything)) == pytest.approx(loss.item(), rel=1e-4)  # and how it does
+
+
 def slow_parts(model: FusionModel, clips: Batch) -> tuple[list[np.ndarray], ...]:
     """U, P, S and reconstructions of the three spaces, each (B, h)."""
     s = {name: value.numpy() for name, value in model.state_dict().items()}
