@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mertools.targets import Target
 
-EVALUATION_BATCH = 8192
+EVALUATION_BATCH = 2048
 """Clips per forward pass when nothing is learned."""
 
 
