@@ -83,7 +83,7 @@ class HDemucs:
     rate_hz = 44_100
 
     def __init__(self, weights: Path, device: str = "cpu") -> None:
-        import pickle
+        from pickle import UnpicklingError
 
         import torch
         from torchaudio.models import hdemucs_high
@@ -97,7 +97,7 @@ class HDemucs:
         self._model = hdemucs_high(["drums", "bass", "other", "vocals"])
         try:
             self._model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, TypeError, AttributeError) as error:
+        except (RuntimeError, OSError, EOFError, UnpicklingError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ExtractionError(
                 "MER-E232", f"hdemucs: {weights} cannot be read: {reason}", "Expected a state dict of hdemucs_high."
