@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import numpy as np
 from baselines import create_model
 from baselines.data import Table
 from baselines.fitted import Fitted, fit
-from baselines.members import Member, Task
+from baselines.members import Member, Task, decode
 from baselines.models.base import FusionModel
 from baselines.models.layers import seed_dropout
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
@@ -68,7 +68,13 @@ class Job:
     def fitted(self) -> Fitted:
         """Scaling and priors of the clips trained on."""
         options = self.task.options
-        return fit(self.table.rows(self.rows), self.task.targets, standardise=options.standardise, pca=options.pca)
+        return fit(
+            self.table.rows(self.rows),
+            self.task.targets,
+            standardise=options.standardise,
+            pca=options.pca,
+            standardise_values=options.standardise_values,
+        )
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -90,6 +96,18 @@ class Job:
         """Inputs and goals of clips at `rows`, scaled by what is fitted on the clips trained on."""
         table = self.table.rows(rows)
         return Part(self.fitted.batch(table), self.fitted.annotations(table))
+
+    def examiner(self, watch: Watch) -> Callable[[FusionModule], float]:
+        """What scores the network on the watched clips, higher is better."""
+        part = self.part(watch.rows).to(self.task.options.device)
+        measure = watch.measure
+        if measure is None:
+            return lambda module: -module.evaluate(part)
+        annotations = self.table.rows(watch.rows).annotations
+        unseen = ~part.batch.present.any(dim=1).cpu().numpy()
+        return lambda module: measure.goodness(
+            annotations, decode(module.outputs(part), self.fitted, unseen, self.task.targets)
+        )
 
     def network(self) -> FusionModel:
         """The network with its initial weights."""
@@ -119,10 +137,15 @@ class Trained:
         """Epochs after which the score was highest (the first of equals); without `Watch` all that were trained."""
         return self.scores.index(max(self.scores)) + 1 if self.scores else self.job.epochs
 
-    def member(self, inner_losses: tuple[float, ...] = ()) -> Member:
-        """A member of a run."""
+    @property
+    def best_score(self) -> float:
+        """The highest score; minus infinity if it was undefined after every epoch."""
+        return max(self.scores)
+
+    def member(self, scores: tuple[float, ...] = ()) -> Member:
+        """A member of a run; `scores` are those that chose its number of epochs."""
         job = self.job
-        return Member(job.fold, job.seed, self.best_epochs, inner_losses, job.fitted, self.model)
+        return Member(job.fold, job.seed, self.best_epochs, scores, job.fitted, self.model, job.task.config)
 
 
 def usable(table: Table, rows: np.ndarray, what: str) -> np.ndarray:
@@ -143,8 +166,24 @@ def usable(table: Table, rows: np.ndarray, what: str) -> np.ndarray:
 
 
 def run_jobs(jobs: Iterable[Job]) -> Iterator[Trained]:
-    """Run jobs; results come in the order of the jobs."""
-    return (run_alone(job) for job in jobs)
+    """Run jobs; results come in the order of the jobs.
+
+    Raises:
+        TrainingError: if a loss becomes NaN or infinite.
+    """
+    for result in try_jobs(jobs):
+        if isinstance(result, TrainingError):
+            raise result
+        yield result
+
+
+def try_jobs(jobs: Iterable[Job]) -> Iterator[Trained | TrainingError]:
+    """As `run_jobs`, but a training that fails leaves its error in its place and the others go on."""
+    for job in jobs:
+        try:
+            yield run_alone(job)
+        except TrainingError as error:
+            yield error
 
 
 def run_alone(job: Job) -> Trained:
@@ -157,10 +196,10 @@ def run_alone(job: Job) -> Trained:
     model = job.network()
     seed_dropout(model, job.streams.torch("dropout", job.fold, device=options.device))
     module = FusionModule(model, job.part(job.rows).to(options.device), job.optimisation)
-    search = None
-    if job.watch:
-        search = EpochSearch(job.part(job.watch.rows).to(options.device), job.watch.patience)
+    search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
     order = Order(len(job.rows), options.batch_size, job.streams.torch("order", job.fold))
     run_trainer(module, order, epochs=job.epochs, device=options.device, callbacks=[search] if search else None)
-    return Trained(job, model.cpu().eval(), tuple(-loss for loss in search.losses) if search else ())
+    if search and search.weights:
+        model.load_state_dict(search.weights)
+    return Trained(job, model.cpu().eval(), tuple(search.scores) if search else ())

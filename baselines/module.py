@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -124,6 +124,14 @@ class FusionModule(LightningModule):
         self.model.train()
         return loss
 
+    @torch.inference_mode()
+    def outputs(self, part: Part) -> dict[str, Tensor]:
+        """What the heads say of `part` without dropout."""
+        self.model.eval()
+        heads = self.model(part.batch).heads
+        self.model.train()
+        return heads
+
 
 class Order:
     """Positions of N clips in shuffled batches, another order each epoch, from a generator of its own."""
@@ -143,27 +151,37 @@ class Order:
 
 
 class EpochSearch(Callback):
-    """Watches the loss of a held-out part and ends the training when it has not fallen for `patience` epochs.
+    """Watches a score after each epoch and ends the training when it has not risen for `patience` epochs.
+
+    Args:
+        examine: what scores the network; higher is better.
+        patience: epochs without a better one.
+        keep: whether to remember the weights of the best epoch.
 
     Attributes:
-        losses: held-out loss after each epoch.
+        scores: score after each epoch.
+        weights: those of the best epoch; empty unless they are kept.
     """
 
-    def __init__(self, held: Part, patience: int) -> None:
-        self.held = held
+    def __init__(self, examine: Callable[[FusionModule], float], patience: int, *, keep: bool = False) -> None:
+        self.examine = examine
         self.patience = patience
-        self.losses: list[float] = []
+        self.keep = keep
+        self.scores: list[float] = []
+        self.weights: dict[str, Tensor] = {}
 
     @property
     def best_epochs(self) -> int:
-        """Number of epochs after which the held-out loss was lowest (the first of equals), counted from 1."""
-        return self.losses.index(min(self.losses)) + 1
+        """Number of epochs after which the score was highest (the first of equals), counted from 1."""
+        return self.scores.index(max(self.scores)) + 1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the held-out loss."""
+        """Note the score."""
         assert isinstance(pl_module, FusionModule)  # noqa: S101 - the callback is private to this module's training
-        self.losses.append(pl_module.evaluate(self.held))
-        trainer.should_stop = len(self.losses) - self.best_epochs >= self.patience
+        self.scores.append(self.examine(pl_module))
+        if self.keep and self.best_epochs == len(self.scores):
+            self.weights = {name: value.detach().clone() for name, value in pl_module.model.state_dict().items()}
+        trainer.should_stop = len(self.scores) - self.best_epochs >= self.patience
 
 
 def run_trainer(
