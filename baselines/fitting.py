@@ -6,7 +6,7 @@ With ``protocol=published`` there is one training per member, and the left-out p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -120,6 +120,13 @@ def watched_job(table: Table, request: Request, measure: Measure | None, *, keep
         usable(table, request.rows[held], f"inner split of fold {request.fold}"), options.patience, measure, keep
     )
     return _job(table, request, None, watch, request.rows[inner])
+
+
+def retasked(job: Job, task: Task) -> Job:
+    """A job of `watched_job` with other options, on the same clips."""
+    assert job.watch is not None  # noqa: S101 - as in `held_predictions`
+    patience = task.options.epochs if task.options.protocol == "published" else task.options.patience
+    return replace(job, task=task, epochs=task.options.epochs, watch=replace(job.watch, patience=patience))
 
 
 def held_predictions(trained: Trained) -> Held:

@@ -184,10 +184,10 @@ def honest_scores(task: Task, measure: Measure | None, material: Material, found
     """Scores of the same folds and seeds with the epoch chosen inside the training part, and the gap to `found`."""
     log.info("the same folds once more, with the epoch chosen inside the training part")
     nested = replace(task, options=replace(task.options, protocol="nested", selection="inner"))
-    return gap_to(found, _fold_means(requests_for([nested] * len(material.folds), material), measure, material))
+    return gap_to(found, means_of_folds(requests_for([nested] * len(material.folds), material), measure, material))
 
 
-def _fold_means(requests: Sequence[Request], measure: Measure | None, material: Material) -> dict[str, float | None]:
+def means_of_folds(requests: Sequence[Request], measure: Measure | None, material: Material) -> dict[str, float | None]:
     """Mean over folds of every measure, each by members that did not see the fold."""
     from baselines.fitting import fit_members
 
