@@ -224,9 +224,9 @@ def test_curves_of_every_training_lie_in_the_run_and_hold_the_losses(framed: Cor
     assert folders == ["fold0-seed0", "fold0-seed0-search", "fold1-seed0", "fold1-seed0-search"]
     curves = EventAccumulator(str(run.folder / "logs" / "fold1-seed0-search"))
     curves.Reload()
-    losses = [event.value for event in curves.Scalars("loss/held_out")]
-    np.testing.assert_allclose(losses, run.members[1].inner_losses, rtol=1e-5)
-    assert len(curves.Scalars("loss/train")) == len(losses)
+    scores = [event.value for event in curves.Scalars("score/watched")]
+    np.testing.assert_allclose(scores, run.members[1].scores, rtol=1e-5)
+    assert len(curves.Scalars("loss/train")) == len(scores)
 
 
 def test_trainings_on_single_embeddings_leave_no_curves(trained: Any) -> None:
