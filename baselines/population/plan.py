@@ -21,8 +21,8 @@ FREE_OPTIONS = ("dropout",)
 UNDERSTOOD = frozenset(
     """store folds group train_splits test_splits labels allow_seen seed repeats fold_seed selection_seed init_seed
     order_seed dropout_seed selection inner_parts epochs patience batch_size lr weight_decay grad_clip value_weight
-    standardise standardise_values pca stack memory threads device protocol level alignment step_s max_rows bucketed
-    trainer logger""".split()
+    standardise standardise_values pca stack memory threads device protocol gap select_by level alignment step_s
+    max_rows bucketed trainer logger""".split()
 )
 """Options of training that stacks know; where another one is not at its default, jobs run one by one."""
 
