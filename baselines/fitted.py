@@ -80,7 +80,9 @@ class Fitted:
         return goals
 
 
-def fit(table: ClipTable, targets: Sequence[Target], *, standardise: bool, pca: int) -> Fitted:
+def fit(
+    table: ClipTable, targets: Sequence[Target], *, standardise: bool, pca: int, standardise_values: bool = True
+) -> Fitted:
     """Fit on every clip of `table`, the training part.
 
     Args:
@@ -88,6 +90,7 @@ def fit(table: ClipTable, targets: Sequence[Target], *, standardise: bool, pca: 
         targets: targets of kinds classes and value.
         standardise: whether dimensions are brought to mean 0 and variance 1.
         pca: components kept per space; 0 = all dimensions.
+        standardise_values: whether annotated values are brought to mean 0 and variance 1.
     """
     if isinstance(table, FrameTable):
         projections = tuple(_projection_of_frames(space, standardise, pca) for space in table.spaces)
@@ -103,6 +106,8 @@ def fit(table: ClipTable, targets: Sequence[Target], *, standardise: bool, pca: 
         if target.kind == "classes":
             counts = np.bincount(known, minlength=len(target.classes)).astype(np.float64)
             priors[target.name] = counts / max(counts.sum(), 1)
+        elif not standardise_values:
+            values[target.name] = (0.0, 1.0)
         else:
             scale = float(known.std()) if len(known) else 0.0
             values[target.name] = (float(known.mean()) if len(known) else 0.0, scale or 1.0)

@@ -69,6 +69,12 @@ class Ragged:
             yield self.rows(np.flatnonzero(which == chunk)).together()
 
 
+def longest(spaces: Sequence[Ragged]) -> np.ndarray:
+    """``(N,)`` rows of each clip in the space where it has most."""
+    found: np.ndarray = np.max([space.lengths for space in spaces], axis=0)
+    return found
+
+
 @dataclass(frozen=True)
 class FrameTable(ClipTable):
     """Frame-level embeddings and annotations of N clips.
@@ -91,6 +97,11 @@ class FrameTable(ClipTable):
     def dims(self) -> tuple[int, ...]:
         """D of each space."""
         return tuple(space.values.shape[1] for space in self.spaces)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """``(N,)`` rows of each clip in the space where it has most."""
+        return longest(self.spaces)
 
     def rows(self, index: np.ndarray) -> FrameTable:
         """Some of the clips; embeddings are shared, not copied."""
@@ -129,8 +140,7 @@ class FrameClips:
     @property
     def lengths(self) -> np.ndarray:
         """``(N,)`` rows of each clip in the space where it has most."""
-        found: np.ndarray = np.max([space.lengths for space in self.spaces], axis=0)
-        return found
+        return longest(self.spaces)
 
     def to(self, device: torch.device | str) -> FrameClips:
         """The same with batches on another device; the rows stay where they are."""

@@ -12,11 +12,10 @@ import numpy as np
 from baselines import create_model
 from baselines.data import ClipTable
 from baselines.fitted import Fitted, fit
-from baselines.frames import FrameClips
+from baselines.frames import FrameTable
 from baselines.loggers import close_logger, make_logger
-from baselines.members import Member, Task
+from baselines.members import Member, Task, decode
 from baselines.models.base import FusionModel
-from baselines.models.layers import seed_dropout
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
 from baselines.order import BucketedOrder
 from baselines.streams import Streams
@@ -72,7 +71,13 @@ class Job:
     def fitted(self) -> Fitted:
         """Scaling and priors of the clips trained on."""
         options = self.task.options
-        return fit(self.table.rows(self.rows), self.task.targets, standardise=options.standardise, pca=options.pca)
+        return fit(
+            self.table.rows(self.rows),
+            self.task.targets,
+            standardise=options.standardise,
+            pca=options.pca,
+            standardise_values=options.standardise_values,
+        )
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -91,14 +96,37 @@ class Job:
         return Optimisation(options.lr, options.weight_decay, options.value_weight, options.grad_clip)
 
     @property
+    def dropout_seed(self) -> int:
+        """Seed of the masks of dropout."""
+        return self.streams.number("dropout", self.fold)
+
+    @property
     def name(self) -> str:
         """What its curves are called."""
         return f"fold{self.fold}-seed{self.seed}" + "-search" * (self.watch is not None)
+
+    @property
+    def place(self) -> str:
+        """Where its clips lie; processes of their own take them from memory and move batches themselves."""
+        options = self.task.options
+        return "cpu" if several_devices(options.trainer) else options.device
+
+    def order(self) -> Order:
+        """The order of clips, from its first epoch."""
+        options, generator = self.task.options, self.streams.torch("order", self.fold)
+        table = self.table.rows(self.rows) if options.bucketed else None
+        if isinstance(table, FrameTable):
+            return BucketedOrder(table.lengths, options.batch_size, generator)
+        return Order(len(self.rows), options.batch_size, generator)
 
     def part(self, rows: np.ndarray) -> Part:
         """Inputs and goals of clips at `rows`, scaled by what is fitted on the clips trained on."""
         table = self.table.rows(rows)
         return Part(self.fitted.batch(table), self.fitted.annotations(table))
+
+    def examiner(self, watch: Watch) -> Examiner:
+        """What scores the network on the watched clips, higher is better."""
+        return Examiner(self, watch)
 
     def network(self) -> FusionModel:
         """The network with its initial weights."""
@@ -107,6 +135,29 @@ class Job:
             model = create_model(task.model, dims=self.dims, heads=task.heads, level=task.options.level, **task.config)
         assert isinstance(model, FusionModel)  # noqa: S101 - checked when the run was planned
         return model
+
+
+class Examiner:
+    """Scores a network on watched clips, higher is better; an object, because processes cannot be given functions.
+
+    Args:
+        job: what is trained.
+        watch: the clips.
+    """
+
+    def __init__(self, job: Job, watch: Watch) -> None:
+        self.part = job.part(watch.rows).to(job.place)
+        self.measure = watch.measure
+        self.annotations = job.table.rows(watch.rows).annotations
+        self.unseen = ~self.part.batch.present.any(dim=1).cpu().numpy()
+        self.fitted, self.targets = job.fitted, job.task.targets
+
+    def __call__(self, module: FusionModule) -> float:
+        """The score of the network as it is."""
+        if self.measure is None:
+            return -module.evaluate(self.part)
+        found = decode(module.outputs(self.part), self.fitted, self.unseen, self.targets)
+        return self.measure.goodness(self.annotations, found)
 
 
 @dataclass(frozen=True)
@@ -129,10 +180,15 @@ class Trained:
         """Epochs after which the score was highest (the first of equals); without `Watch` all that were trained."""
         return self.scores.index(max(self.scores)) + 1 if self.scores else self.job.epochs
 
-    def member(self, inner_losses: tuple[float, ...] = ()) -> Member:
-        """A member of a run."""
+    @property
+    def best_score(self) -> float:
+        """The highest score; minus infinity if it was undefined after every epoch."""
+        return max(self.scores)
+
+    def member(self, scores: tuple[float, ...] = ()) -> Member:
+        """A member of a run; `scores` are those that chose its number of epochs."""
         job = self.job
-        return Member(job.fold, job.seed, self.best_epochs, inner_losses, job.fitted, self.model)
+        return Member(job.fold, job.seed, self.best_epochs, scores, job.fitted, self.model, job.task.config)
 
 
 def usable(table: ClipTable, rows: np.ndarray, what: str) -> np.ndarray:
@@ -153,8 +209,33 @@ def usable(table: ClipTable, rows: np.ndarray, what: str) -> np.ndarray:
 
 
 def run_jobs(jobs: Iterable[Job]) -> Iterator[Trained]:
-    """Run jobs; results come in the order of the jobs."""
-    return (run_alone(job) for job in jobs)
+    """Run jobs; results come in the order of the jobs.
+
+    Raises:
+        TrainingError: if a loss becomes NaN or infinite.
+    """
+    for result in try_jobs(jobs):
+        if isinstance(result, TrainingError):
+            raise result
+        yield result
+
+
+def try_jobs(jobs: Iterable[Job]) -> Iterator[Trained | TrainingError]:
+    """As `run_jobs`, but a training that fails leaves its error in its place and the others go on.
+
+    Jobs of one shape run in stacks, as far as their option `stack` allows; the rest runs one by one.
+    """
+    from baselines.population import StackPlan
+
+    plan = StackPlan(list(jobs))
+    for number, job in enumerate(plan.jobs):
+        if plan.is_stacked(number):
+            yield plan.result(number)
+            continue
+        try:
+            yield run_alone(job)
+        except TrainingError as error:
+            yield error
 
 
 def run_alone(job: Job) -> Trained:
@@ -165,23 +246,14 @@ def run_alone(job: Job) -> Trained:
     """
     options = job.task.options
     model = job.network()
-    # Processes of their own take clips from memory and put batches on their own device.
-    place = "cpu" if several_devices(options.trainer) else options.device
-    seed_dropout(model, job.streams.torch("dropout", job.fold, device=options.device))
-    part = job.part(job.rows).to(place)
-    module = FusionModule(model, part, job.optimisation, epochs=job.epochs)
-    search = None
-    if job.watch:
-        search = EpochSearch(job.part(job.watch.rows).to(place), job.watch.patience)
+    part = job.part(job.rows).to(job.place)
+    module = FusionModule(model, part, job.optimisation, job.dropout_seed, epochs=job.epochs)
+    search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
-    generator = job.streams.torch("order", job.fold)
-    order = Order(len(job.rows), options.batch_size, generator)
-    if options.bucketed and isinstance(part.batch, FrameClips):
-        order = BucketedOrder(part.batch.lengths, options.batch_size, generator)
     logger = make_logger(options, job.task.logs, job.name) if job.task.logs else None
     run_trainer(
         module,
-        order,
+        job.order(),
         epochs=job.epochs,
         device=options.device,
         callbacks=[search] if search else None,
@@ -189,4 +261,4 @@ def run_alone(job: Job) -> Trained:
         arguments=trainer_arguments(options.trainer),
     )
     close_logger(logger)
-    return Trained(job, model.cpu().eval(), tuple(-loss for loss in search.losses) if search else ())
+    return Trained(job, model.cpu().eval(), tuple(search.scores) if search else ())

@@ -15,7 +15,7 @@ from baselines.alignment import Alignment
 from baselines.data import ClipTable, coverage
 from baselines.levels import alignment_of, load_clips
 from baselines.options import TrainOptions
-from baselines.plan import Plan, make_folds
+from baselines.plan import Plan, make_folds, warn_of_absent_classes
 from baselines.protocol import Fold
 from baselines.seen import refuse_seen
 from baselines.spaces import Feature, find_features, level_option
@@ -70,6 +70,7 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
         if share < 1:
             log.warning("%s: %.1f %% of the training clips have an embedding, the rest is masked", label, 100 * share)
     folds, groups = make_folds(plan, table, options)
+    warn_of_absent_classes(plan, table, folds)
     return Material(plan, spaces, table, tests, folds, groups, alignment)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,17 +33,20 @@ class Member:
         fold: number of the fold.
         seed: seed of the repeat.
         epochs: epochs it was trained for.
-        inner_losses: held-out loss after each epoch of the search for `epochs`; empty with ``selection=last``.
+        scores: score of the clips that chose `epochs` after each epoch of that search, higher is better (minus the
+            joint loss, where the loss decides); empty if nothing was searched for.
         fitted: scaling and priors of the fold's training part.
         model: the network, in evaluation mode.
+        config: options of the model.
     """
 
     fold: int
     seed: int
     epochs: int
-    inner_losses: tuple[float, ...]
+    scores: tuple[float, ...]
     fitted: Fitted
     model: FusionModel
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,15 +87,32 @@ def predict_table(member: Member, table: ClipTable, targets: Sequence[Target]) -
     parts = [batch] if isinstance(batch, FrameClips) else [batch.rows(slice(s, s + EVALUATION_BATCH)) for s in starts]
     with torch.inference_mode():
         outputs = [forward(member.model, part).heads for part in parts]
-    unseen = ~batch.present.any(dim=1).numpy()
+    heads = {target.name: torch.cat([output[target.name] for output in outputs]) for target in targets}
+    return decode(heads, member.fitted, ~batch.present.any(dim=1).numpy(), targets)
+
+
+def decode(
+    heads: Mapping[str, torch.Tensor], fitted: Fitted, unseen: np.ndarray, targets: Sequence[Target]
+) -> dict[str, np.ndarray]:
+    """Outputs of a network as probabilities and values.
+
+    Args:
+        heads: per target logits ``(N, C)``, or standardised values ``(N, 1)``.
+        fitted: what undoes the standardisation, and what is said of clips that were not seen.
+        unseen: ``(N,)`` bool, clips without any embedding.
+        targets: of kinds classes and value.
+
+    Returns:
+        Per target: probabilities ``(N, C)`` float64 that sum to 1, or values ``(N,)`` within the target's range.
+    """
     found = {}
     for target in targets:
-        logits = torch.cat([heads[target.name] for heads in outputs]).double()
+        logits = heads[target.name].double().cpu()
         if target.kind == "classes":
             values = torch.softmax(logits, dim=1).numpy()
-            values[unseen] = member.fitted.priors[target.name]
+            values[unseen] = fitted.priors[target.name]
         else:
-            mean, scale = member.fitted.values[target.name]
+            mean, scale = fitted.values[target.name]
             values = logits.squeeze(-1).numpy() * scale + mean
             values[unseen] = mean
             values = np.clip(values, *target.range) if target.range else values
@@ -100,9 +120,25 @@ def predict_table(member: Member, table: ClipTable, targets: Sequence[Target]) -
     return found
 
 
-def average(predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Mean of probabilities (not logits) and values over members."""
-    return {target: np.mean([p[target] for p in predictions], axis=0) for target in predictions[0]}
+def average(predictions: Sequence[Mapping[str, np.ndarray]], *, logits: bool = False) -> dict[str, np.ndarray]:
+    """Mean of probabilities and values over members.
+
+    Args:
+        predictions: of each member.
+        logits: whether logits are averaged instead of probabilities.
+    """
+    return {target: _mean([p[target] for p in predictions], logits) for target in predictions[0]}
+
+
+def _mean(found: Sequence[np.ndarray], logits: bool) -> np.ndarray:
+    if not logits or found[0].ndim == 1:
+        mean: np.ndarray = np.mean(found, axis=0)
+        return mean
+    # Logits and logarithms of probabilities differ by a number per clip and member, which softmax takes out again.
+    logs = np.mean([np.log(np.maximum(p, np.finfo(np.float64).tiny)) for p in found], axis=0)
+    raised = np.exp(logs - logs.max(axis=1, keepdims=True))
+    together: np.ndarray = raised / raised.sum(axis=1, keepdims=True)
+    return together
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 
 from baselines.frames import FrameClips, forward
 from baselines.models.base import Batch, FusionModel, Output
-from baselines.models.layers import Dropout
+from baselines.models.dropout import dropout_layers, seed_dropout
 from mertools.errors import TrainingError
 
 
@@ -94,18 +94,29 @@ class FusionModule(LightningModule):
     Trained in several processes, each takes its share of every batch, weighted so that gradients are those of the whole
     batch (exactly so where all of its clips are annotated).
 
+    Args:
+        model: the network.
+        part: the clips to train on.
+        optimisation: how weights move.
+        dropout_seed: of the masks of dropout; each of several processes draws others.
+        epochs: most epochs.
+
     Attributes:
-        history: ``(epochs,)`` held-out loss after each epoch, NaN where there is none: a buffer, because buffers come
-            back from processes.
+        history: ``(epochs,)`` score of watched clips after each epoch, NaN where there is none: a buffer, because
+            buffers come back from processes.
     """
 
     history: Tensor
 
-    def __init__(self, model: FusionModel, part: Part, optimisation: Optimisation, *, epochs: int = 0) -> None:
+    def __init__(
+        self, model: FusionModel, part: Part, optimisation: Optimisation, dropout_seed: int, *, epochs: int = 0
+    ) -> None:
         super().__init__()
         self.model = model
         self.part = part
         self.optimisation = optimisation
+        self.dropout_seed = dropout_seed
+        self._dropout = dropout_layers(model)
         self.register_buffer("history", torch.full((epochs,), torch.nan, dtype=torch.float64))
         self._total = torch.zeros(())
         self._n_batches = 0
@@ -116,12 +127,9 @@ class FusionModule(LightningModule):
         super().__setstate__(state)
 
     def on_fit_start(self) -> None:
-        """In a process of its own: draw other dropout masks than the others, and flush denormal numbers."""
+        """In a process of its own: flush denormal numbers, as the one that started it does."""
         if self.trainer.world_size > 1:
             torch.set_flush_denormal(True)
-            for generator in {layer.generator for layer in self.model.modules() if isinstance(layer, Dropout)}:
-                if generator is not None:
-                    generator.manual_seed(generator.initial_seed() + self.trainer.global_rank)
 
     def loss(self, part: Part) -> Tensor:
         """Joint loss of `part` in the module's present mode."""
@@ -130,6 +138,7 @@ class FusionModule(LightningModule):
     def training_step(self, index: Tensor, _: int) -> Tensor:
         """Joint loss of the clips at positions `index`."""
         weight = 1.0
+        seed_dropout(self._dropout, self.dropout_seed + self.trainer.global_rank, self.global_step, self.device)
         if self.trainer.world_size > 1:
             index, weight = share(index.cpu(), self.trainer.global_rank, self.trainer.world_size)
         part = self.part.rows(index)
@@ -176,6 +185,14 @@ class FusionModule(LightningModule):
         self.model.train()
         return loss
 
+    @torch.inference_mode()
+    def outputs(self, part: Part) -> dict[str, Tensor]:
+        """What the heads say of `part` without dropout."""
+        self.model.eval()
+        heads = forward(self.model, part.to(self.device).batch).heads
+        self.model.train()
+        return heads
+
 
 class Order:
     """Positions of N clips in shuffled batches, another order each epoch, from a generator of its own."""
@@ -190,36 +207,51 @@ class Order:
         return (self.n_clips + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
-        """One epoch."""
-        return iter(torch.randperm(self.n_clips, generator=self.generator).split(self.batch_size))
+        """One epoch; drawn when its first batch is asked for, since Lightning makes an iterator that it never uses."""
+        yield from torch.randperm(self.n_clips, generator=self.generator).split(self.batch_size)
 
 
 class EpochSearch(Callback):
-    """Watches the loss of a held-out part and ends the training when it has not fallen for `patience` epochs.
+    """Watches a score after each epoch and ends the training when it has not risen for `patience` epochs.
+
+    Args:
+        examine: what scores the network; higher is better.
+        patience: epochs without a better one.
+        keep: whether to remember the weights of the best epoch.
 
     Attributes:
-        losses: held-out loss after each epoch.
+        scores: score after each epoch.
+        weights: those of the best epoch; empty unless they are kept.
     """
 
-    def __init__(self, held: Part, patience: int) -> None:
-        self.held = held
+    def __init__(self, examine: Callable[[FusionModule], float], patience: int, *, keep: bool = False) -> None:
+        self.examine = examine
         self.patience = patience
-        self.losses: list[float] = []
+        self.keep = keep
+        self.scores: list[float] = []
+        self.weights: dict[str, Tensor] = {}
 
     @property
     def best_epochs(self) -> int:
-        """Number of epochs after which the held-out loss was lowest (the first of equals), counted from 1."""
-        return self.losses.index(min(self.losses)) + 1
+        """Number of epochs after which the score was highest (the first of equals), counted from 1."""
+        return self.scores.index(max(self.scores)) + 1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the held-out loss."""
+        """Note the score."""
         assert isinstance(pl_module, FusionModule)  # noqa: S101 - the callback is private to this module's training
-        self.losses.append(pl_module.evaluate(self.held))
-        if len(self.losses) <= len(pl_module.history):
-            pl_module.history[len(self.losses) - 1] = self.losses[-1]
+        self.scores.append(self.examine(pl_module))
+        if len(self.scores) <= len(pl_module.history):
+            pl_module.history[len(self.scores) - 1] = self.scores[-1]
         if trainer.logger is not None:
-            pl_module.log("loss/held_out", self.losses[-1], rank_zero_only=True)
-        trainer.should_stop = len(self.losses) - self.best_epochs >= self.patience
+            pl_module.log("score/watched", self.scores[-1], rank_zero_only=True)
+        if self.keep and self.best_epochs == len(self.scores):
+            self.weights = {name: value.detach().clone() for name, value in pl_module.model.state_dict().items()}
+        trainer.should_stop = len(self.scores) - self.best_epochs >= self.patience
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the network the weights of the best epoch, if they are kept."""
+        if self.weights:
+            pl_module.model.load_state_dict(self.weights)
 
 
 def share(index: Tensor, rank: int, world_size: int) -> tuple[Tensor, float]:
@@ -289,8 +321,8 @@ def run_trainer(
                 raise KeyboardInterrupt from None
             raise
     for search in callbacks or []:
-        if isinstance(search, EpochSearch) and not search.losses:  # it was at work in other processes
-            search.losses = module.history[~module.history.isnan()].tolist()
+        if isinstance(search, EpochSearch) and not search.scores:  # it was at work in other processes
+            search.scores = module.history[~module.history.isnan()].tolist()
 
 
 def _quieten() -> None:

@@ -14,6 +14,22 @@ from baselines.trainer_options import gather
 from mertools.config import from_mapping
 from mertools.errors import ConfigError, did_you_mean
 
+PUBLISHED: dict[str, Any] = {
+    "epochs": 100,
+    "batch_size": 32,
+    "lr": 1e-3,
+    "weight_decay": 1e-5,
+    "standardise": False,
+    "standardise_values": False,
+}
+"""What ``protocol=published`` sets where nothing else is given."""
+
+SEARCHABLE = (
+    "epochs", "patience", "batch_size", "lr", "weight_decay", "value_weight", "standardise", "standardise_values",
+    "pca", "grad_clip", "label_smoothing", "focal", "class_weights", "modality_dropout",
+)  # fmt: skip
+"""Options of training that a sweep may search over; the others say what is trained on, or what with."""
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -36,16 +52,25 @@ class TrainOptions:
         init_seed: of the initial weights.
         order_seed: of the order of clips.
         dropout_seed: of dropout.
-        selection: how the number of epochs is chosen: ``inner`` holds out a part of the training part of the fold
-            (grouped likewise), takes the epoch with the lowest loss there, and trains anew on the whole training part
-            for so many epochs; ``last`` trains `epochs` epochs.
+        protocol: ``nested`` uses the left-out part of a fold once, for scoring; ``published`` does as the published
+            baselines do: folds without regard to classes and speakers, the epoch that is best on the left-out part and
+            its weights, logits averaged over folds, and `PUBLISHED` for what is not given. For reproducing numbers
+            only: its scores are optimistic, and marked so.
+        gap: with ``protocol=published``, whether to train the same folds with an inner selection, too, and to tell the
+            gap between the scores; None = yes in a training, no in a sweep.
+        selection: how the number of epochs is chosen with ``protocol=nested``: ``inner`` holds out a part of the
+            training part of the fold (grouped likewise), takes the best epoch there, and trains anew on the whole
+            training part for so many epochs; ``last`` trains `epochs` epochs.
+        select_by: which epoch and options are best: a metric of the track or the targets, or ``loss``, the joint loss;
+            empty = the primary metric, except that epochs alone are chosen by the loss, which is steadier on a small
+            inner part (a training with ``protocol=nested``).
         inner_parts: into how many parts the training part is dealt for that; one of them is held out.
         epochs: most epochs.
-        patience: epochs without a better inner loss before the search for the epoch ends.
+        patience: epochs without a better one on the inner split before the search for the epoch ends.
         batch_size: clips per step.
         lr: step size of Adam.
         weight_decay: L2 penalty inside Adam, as the reference has it.
-        grad_clip: elements of gradients are cut to at most this size; below 0 = off.
+        grad_clip: largest absolute value of a gradient's elements; negative = any.
         trainer: further arguments of ``lightning.Trainer``, see `baselines.trainer_options`.
         logger: curves under ``RUN/logs``: ``none``, ``tensorboard``, ``wandb`` or ``mlflow``; empty = ``tensorboard``
             for level frame where it is installed, else ``none``.
@@ -60,8 +85,13 @@ class TrainOptions:
         max_rows: most rows of a clip; longer ones are averaged (``none``) or get longer windows (``time``).
         bucketed: at level frame, whether batches are made of clips alike in length: less padding, less chance.
         standardise: whether embeddings are standardised, dimension by dimension, on the training part.
+        standardise_values: whether value targets are standardised on the training part; without, errors count in their
+            own unit, and a clip without any embedding gets 0.
         pca: principal components kept per space, fitted on the training part; 0 = all dimensions.
-        threads: threads of torch on CPU; small networks are fastest with 1.
+        stack: most networks that are trained together, stacked along an axis; 0 = as many as `memory` allows, 1 = one
+            by one. How many changes nothing in the numbers but between one by one and stacked (rounding).
+        memory: GB that a stack may take; 0 = half of what the machine (or its GPU) has.
+        threads: threads on CPU; a network trained alone is fastest with 1, a stack shares its members among them.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -79,7 +109,10 @@ class TrainOptions:
     init_seed: int | None = None
     order_seed: int | None = None
     dropout_seed: int | None = None
+    protocol: Literal["nested", "published"] = "nested"
+    gap: bool | None = None
     selection: Literal["inner", "last"] = "inner"
+    select_by: str = ""
     inner_parts: int = 5
     epochs: int = 100
     patience: int = 15
@@ -96,7 +129,10 @@ class TrainOptions:
     max_rows: int = 128
     bucketed: bool = False
     standardise: bool = True
+    standardise_values: bool = True
     pca: int = 0
+    stack: int = 0
+    memory: float = 0.0
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
 
@@ -109,9 +145,11 @@ class TrainOptions:
         for name in ("repeats", "epochs", "patience", "batch_size", "threads", "max_rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca"):
+        for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca", "stack"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative")
+        if self.memory < 0:
+            raise ValueError("memory must not be negative")
         if self.inner_parts < 2:
             raise ValueError("inner_parts must be at least 2")
         if self.step_s <= 0:
@@ -152,6 +190,8 @@ def split_options(
         ConfigError: for a key that neither has, or a value of the wrong type or range.
     """
     values = gather(values)
+    if values.get("protocol") == "published":
+        values = {**PUBLISHED, **values}
     of_training = [f.name for f in fields(TrainOptions)]
     of_model = config_fields(model_class)
     for key in values:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baselines.data import ClipTable, is_annotated
-from baselines.protocol import Fold, k_folds, leave_one_value_out, strata_of
+from baselines.protocol import Fold, k_folds, leave_one_value_out, published_folds, strata_of
 from baselines.seen import refuse_scored
 from mertools.errors import TrainingError, did_you_mean
 from mertools.tracks import Track, get_track
@@ -94,8 +94,10 @@ def make_folds(plan: Plan, table: ClipTable, options: TrainOptions) -> tuple[lis
         raise TrainingError("MER-T032", "--folds track needs a track.", "Name one with --track, or a number of folds.")
     if scheme == "track" or scheme.isdecimal():
         k = DEFAULT_FOLDS if scheme == "track" else int(scheme)
-        groups = group_column(plan.clips, options.group)
         rng = options.streams(options.seed).numpy("fold")
+        if options.protocol == "published":
+            return published_folds(k, len(table), rng), None
+        groups = group_column(plan.clips, options.group)
         return k_folds(k, strata(plan, table), groups, rng), groups
     columns = sorted({key for clip in plan.clips for key in clip.cells})
     if scheme not in columns:
@@ -106,6 +108,24 @@ def make_folds(plan: Plan, table: ClipTable, options: TrainOptions) -> tuple[lis
         )
     values = [clip.cells.get(scheme, "").strip() for clip in plan.clips]
     return leave_one_value_out(scheme, values), np.array(values)
+
+
+def warn_of_absent_classes(plan: Plan, table: ClipTable, folds: Sequence[Fold]) -> None:
+    """Say which classes a fold cannot learn, because every clip of them is left out there."""
+    for target in plan.targets:
+        column = table.annotations[target.name]
+        if target.kind != "classes":
+            continue
+        everywhere = np.unique(column[is_annotated(column)])
+        for fold in folds:
+            absent = np.setdiff1d(everywhere, column[fold.train])
+            if len(absent):
+                log.warning(
+                    "fold %s: no clip of %s '%s' in its training part, so it is never predicted there",
+                    fold.name,
+                    target.name,
+                    ", ".join(target.classes[i] for i in absent),
+                )
 
 
 def strata(plan: Plan, table: ClipTable) -> np.ndarray:

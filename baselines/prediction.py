@@ -60,7 +60,10 @@ def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> C
 
 def predict_rows(run: Run, table: ClipTable) -> Predictions:
     """Mean of all members' probabilities and values."""
-    found = average([predict_table(member, table, run.design.targets) for member in run.members])
+    found = average(
+        [predict_table(member, table, run.design.targets) for member in run.members],
+        logits=run.design.averaging == "logits",
+    )
     return to_predictions(table.names, run.design.targets, found)
 
 

@@ -39,18 +39,33 @@ def k_folds(k: int, strata: np.ndarray, groups: np.ndarray | None, rng: np.rando
         TrainingError: if there are fewer groups (or clips) than folds.
     """
     count = len(strata) if groups is None else len(np.unique(groups))
-    if k < 2 or count < k:
-        what = "clips" if groups is None else "groups"
-        raise TrainingError(
-            "MER-T010",
-            f"{k} folds were asked for, and the training splits have {count} {what}."
-            if k >= 2
-            else f"{k} folds were asked for; at least 2 are needed.",
-            f"Ask for 2 to {count} folds." if count >= 2 else f"More {what} are needed.",
-        )
+    _refuse_folds(k, count, "clips" if groups is None else "groups")
     parts = _parts(k, strata, groups, int(rng.integers(2**31 - 1)))
     everyone = np.arange(len(strata))
     return [Fold(str(i), np.setdiff1d(everyone, part), part) for i, part in enumerate(parts)]
+
+
+def published_folds(k: int, n_clips: int, rng: np.random.Generator) -> list[Fold]:
+    """Folds as the published baselines make them: clips shuffled, all but the last of ``floor(N / k)`` clips.
+
+    Neither classes are spread nor speakers kept together; only the seed is an addition.
+
+    Args:
+        k: number of folds, at least 2.
+        n_clips: N.
+        rng: where the shuffling comes from.
+
+    Raises:
+        TrainingError: if there are fewer clips than folds.
+
+    Example:
+        >>> [len(fold.test) for fold in published_folds(5, 3373, np.random.default_rng(0))]
+        [674, 674, 674, 674, 677]
+    """
+    _refuse_folds(k, n_clips, "clips")
+    order, size = rng.permutation(n_clips), n_clips // k
+    parts = [order[i * size : (i + 1) * size if i < k - 1 else n_clips] for i in range(k)]
+    return [Fold(str(i), np.setdiff1d(order, part), np.sort(part)) for i, part in enumerate(parts)]
 
 
 def leave_one_value_out(column: str, values: Sequence[str]) -> list[Fold]:
@@ -114,6 +129,17 @@ def strata_of(column: np.ndarray, *, bins: int = 5) -> np.ndarray:
         return np.zeros(len(column), np.int64)
     edges = np.unique(np.quantile(column[known], np.linspace(0, 1, bins + 1)[1:-1]))
     return np.where(known, np.searchsorted(edges, np.where(known, column, 0.0), side="right"), -1)
+
+
+def _refuse_folds(k: int, count: int, what: str) -> None:
+    if k < 2 or count < k:
+        raise TrainingError(
+            "MER-T010",
+            f"{k} folds were asked for, and the training splits have {count} {what}."
+            if k >= 2
+            else f"{k} folds were asked for; at least 2 are needed.",
+            f"Ask for 2 to {count} folds." if count >= 2 else f"More {what} are needed.",
+        )
 
 
 def _parts(k: int, strata: np.ndarray, groups: np.ndarray | None, seed: int) -> list[np.ndarray]:

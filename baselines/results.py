@@ -43,14 +43,16 @@ class Outcome:
 
 
 def report(
-    corpus: Corpus, recipe: Recipe, options: TrainOptions, material: Material, outcome: Outcome
+    corpus: Corpus, recipe: Recipe, options: TrainOptions, material: Material, outcome: Outcome, *, selected_by: str
 ) -> dict[str, Any]:
     """The content of ``metrics.json``.
 
     ``metrics`` are means over seeds of the score of all out-of-fold predictions pooled; ``ensemble`` is the score of
-    their probabilities averaged over seeds; ``fold_spread`` is the standard deviation over folds (of means over seeds),
-    which is no standard error.
+    their probabilities (logits with ``protocol=published``) averaged over seeds; ``fold_mean`` is the mean over folds
+    (of means over seeds), as the published baselines report it; ``fold_spread`` is the standard deviation over folds,
+    which is no standard error. ``optimistic`` marks scores of clips that had a say in what is scored.
     """
+    logits = options.protocol == "published"
     plan, table = material.plan, material.table
     measures = measures_of(plan.targets, plan.track)
     per_seed = list(outcome.out_of_fold.values())
@@ -63,11 +65,14 @@ def report(
         "model": recipe.model,
         "features": [feature.label for feature in material.features],
         "corpus": corpus.name,
+        "optimistic": options.protocol == "published",
         "protocol": {
+            "kind": options.protocol,
             "folds": options.folds or ("track" if plan.track else "5"),
             "n_folds": len(material.folds),
             "groups": _grouping(options, material),
-            "selection": options.selection,
+            "selection": "reported" if options.protocol == "published" else options.selection,
+            "select_by": selected_by,
             "train_splits": list(plan.train_splits),
         },
         "seeds": list(options.seeds),
@@ -76,7 +81,8 @@ def report(
         "primary": measures[0].label,
         "metrics": _mean_scores([score(measures, table.annotations, found) for found in per_seed]),
         "per_seed": [score(measures, table.annotations, found) for found in per_seed],
-        "ensemble": score(measures, table.annotations, average(per_seed)),
+        "ensemble": score(measures, table.annotations, average(per_seed, logits=logits)),
+        "fold_mean": fold_means(by_fold),
         "fold_spread": _spread(by_fold),
         "per_fold": [
             {"fold": number, "left_out": fold.name, "n_clips": len(fold.test), "epochs": epochs, "metrics": scores}
@@ -95,13 +101,18 @@ def report(
             split: {
                 "n_clips": len(material.tests[split]),
                 "coverage": coverage(material.tests[split], material.features),
-                "metrics": score(measures, material.tests[split].annotations, average(found)),
+                "metrics": score(measures, material.tests[split].annotations, average(found, logits=logits)),
             }
             for split, found in outcome.test.items()
         },
         "synthetic": corpus.synthetic,
         "versions": {**{name: _version(name) for name in RECORDED_LIBRARIES}, "python": platform.python_version()},
     }
+
+
+def fold_means(by_fold: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Mean over folds of each measure; None where a fold has none."""
+    return _mean_scores(by_fold)
 
 
 def fold_scores(

@@ -8,6 +8,7 @@
     RUN/folds.csv                        which clip was scored in which fold
     RUN/predictions/oof.csv, SPLIT.csv   out-of-fold predictions, and predictions of further splits
     RUN/predictions/seeds/oof-SEED.csv   out-of-fold predictions of single seeds
+    RUN/predictions/inner/foldF-seedS.csv  predictions of the inner split that chose the epoch, by the network it chose
     RUN/checkpoints/model.json           targets and spaces
     RUN/checkpoints/foldF-seedS.*        one trained model each: tensors and facts
 """
@@ -23,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -43,8 +44,8 @@ from mertools.files import disk_problem, sync_folder, write_bytes_atomically, wr
 from mertools.predictions import Predictions
 from mertools.targets import Target
 
-FORMAT = 1
-"""Version of ``checkpoints/model.json``."""
+FORMAT = 2
+"""Version of ``checkpoints/model.json``. 2: members may differ in options of the model, and average logits."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Recipe:
         track: id of the track; empty if there is none.
         target: names of the targets.
         options: every option of training and of the model.
+        sweep: of a sweep: what it searched over, how, and how often.
     """
 
     corpus: str
@@ -66,6 +68,7 @@ class Recipe:
     track: str = ""
     target: tuple[str, ...] = ()
     options: dict[str, Any] | None = None
+    sweep: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
@@ -81,7 +84,10 @@ class Recipe:
 
     def write(self, path: Path) -> None:
         """Write it as YAML."""
-        write_text_atomically(path, dump_yaml(to_mapping(self)))
+        values = to_mapping(self)
+        if self.sweep is None:
+            del values["sweep"]
+        write_text_atomically(path, dump_yaml(values))
 
 
 @dataclass(frozen=True)
@@ -90,10 +96,11 @@ class Design:
 
     Attributes:
         model: name of the model.
-        config: its options.
+        config: its options, where a member has none of its own.
         targets: what it predicts.
         features: the spaces it reads.
         members: stems of the checkpoint files.
+        averaging: what is averaged over members.
         format: version of this file.
         level: what a clip is to the models.
         alignment: at level frame, how rows over time are brought together.
@@ -104,6 +111,7 @@ class Design:
     targets: tuple[Target, ...]
     features: tuple[Feature, ...]
     members: tuple[str, ...]
+    averaging: Literal["probabilities", "logits"] = "probabilities"
     format: int = FORMAT
     level: str = "utterance"
     alignment: Alignment | None = None
@@ -204,9 +212,14 @@ def write_json(path: Path, document: Any) -> None:
     write_text_atomically(path, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
+def stem_of(fold: int, seed: int) -> str:
+    """What files of one trained model are called."""
+    return f"fold{fold}-seed{seed}"
+
+
 def save_member(folder: Path, member: Member) -> str:
     """Write one trained model into a folder of checkpoints; returns the stem of its files."""
-    stem = f"fold{member.fold}-seed{member.seed}"
+    stem = stem_of(member.fold, member.seed)
     tensors = {f"model.{name}": value.contiguous() for name, value in member.model.state_dict().items()}
     for m, projection in enumerate(member.fitted.projections):
         for part in ("mean", "scale", "components"):
@@ -218,12 +231,18 @@ def save_member(folder: Path, member: Member) -> str:
         "fold": member.fold,
         "seed": member.seed,
         "epochs": member.epochs,
-        "inner_losses": list(member.inner_losses),
+        "scores": [score if np.isfinite(score) else None for score in member.scores],
+        "config": dict(member.config),
         "seen": [projection.seen for projection in member.fitted.projections],
         "values": {target: list(pair) for target, pair in member.fitted.values.items()},
     }
     write_json(folder / f"{stem}.json", facts)
     return stem
+
+
+def is_saved(folder: Path, stem: str) -> bool:
+    """Whether `save_member` has written a trained model whole: its facts come last."""
+    return (folder / f"{stem}.json").is_file()
 
 
 def load_member(folder: Path, stem: str, design: Design) -> Member:
@@ -242,8 +261,9 @@ def load_member(folder: Path, stem: str, design: Design) -> Member:
         )
         priors = {t.name: tensors[f"prior.{t.name}"].numpy() for t in design.targets if t.kind == "classes"}
         heads = {t.name: len(t.classes) if t.kind == "classes" else 1 for t in design.targets}
+        config = facts.get("config") or design.config
         dims = tuple(p.dim for p in projections)
-        model = create_model(design.model, dims=dims, heads=heads, level=design.level, **design.config)
+        model = create_model(design.model, dims=dims, heads=heads, level=design.level, **config)
         model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         problem = str(error).splitlines()[0]
@@ -252,7 +272,8 @@ def load_member(folder: Path, stem: str, design: Design) -> Member:
         ) from None
     assert isinstance(model, FusionModel)  # noqa: S101 - only fusion models are saved by save_member
     fitted = Fitted(projections, {t: (v[0], v[1]) for t, v in facts["values"].items()}, priors)
-    return Member(facts["fold"], facts["seed"], facts["epochs"], tuple(facts["inner_losses"]), fitted, model.eval())
+    scores = tuple(-np.inf if score is None else score for score in facts.get("scores", ()))
+    return Member(facts["fold"], facts["seed"], facts["epochs"], scores, fitted, model.eval(), config)
 
 
 def to_predictions(names: tuple[str, ...], targets: tuple[Target, ...], found: Mapping[str, np.ndarray]) -> Predictions:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baselines.data import is_annotated
+from mertools.errors import TrainingError, did_you_mean
 from mertools.metrics import METRICS, Metric
+from mertools.metrics.base import ShapeError
 from mertools.metrics.intervals import Interval, interval
 
 if TYPE_CHECKING:
@@ -51,6 +53,23 @@ class Measure:
         """Positions of the clips that count."""
         return np.flatnonzero(np.all([is_annotated(annotations[t]) for t in self.required], axis=0))
 
+    def goodness(self, annotations: Arrays, predictions: Arrays) -> float:
+        """The metric with the sign that makes higher better; minus infinity where it is undefined.
+
+        Args:
+            annotations: per target ``(N,)``.
+            predictions: per target probabilities ``(N, C)`` or values ``(N,)``.
+        """
+        if not all(np.isfinite(predictions[target]).all() for target in self.targets):
+            return -np.inf
+        try:
+            value = _one(self, annotations, predictions)
+        except ShapeError:  # fewer clips than the metric needs
+            value = None
+        if value is None:
+            return -np.inf
+        return value if self.metric.higher_is_better else -value
+
 
 def measures_of(targets: Sequence[Target], track: Track | None) -> tuple[Measure, ...]:
     """What to score, the primary measure first."""
@@ -65,6 +84,32 @@ def measures_of(targets: Sequence[Target], track: Track | None) -> tuple[Measure
             label = name if alone else f"{name}({target.name})"
             found.append(Measure(label, METRICS.get(name), (target.name,), (target.name,)))
     return tuple(found)
+
+
+LOSS = "loss"
+"""In place of a metric: the joint loss decides."""
+
+
+def measure_named(name: str, measures: Sequence[Measure]) -> Measure | None:
+    """What decides which epoch and which options are best; None = the joint loss.
+
+    Args:
+        name: label of a measure, or ``loss``; empty = the primary measure.
+        measures: those of the track or the targets.
+
+    Raises:
+        TrainingError: if there is no such measure.
+    """
+    if name == LOSS:
+        return None
+    by_label = {measure.label: measure for measure in measures}
+    if name and name not in by_label:
+        raise TrainingError(
+            "MER-T120",
+            f"select_by={name}: these targets are not measured by '{name}'.{did_you_mean(name, [*by_label, LOSS])}",
+            f"Expected one of: {', '.join([*by_label, LOSS])}.",
+        )
+    return by_label[name] if name else measures[0]
 
 
 def score(measures: Sequence[Measure], annotations: Arrays, predictions: Arrays) -> dict[str, float | None]:

@@ -168,7 +168,8 @@ def _scored(document: Mapping[str, Any]) -> str:
 
 def _trained(document: Mapping[str, Any]) -> str:
     interval = {"interval": [document["interval"]["low"], document["interval"]["high"]]}
-    return "out of fold: " + _scored({**document, **interval})
+    kind = "OPTIMISTIC, epochs chosen on what is scored" if document.get("optimistic") else "out of fold"
+    return f"{kind}: {_scored({**document, **interval})}"
 
 
 def _counted(document: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,18 @@ from mertools.cli import Outcome, assignments, say
 from mertools.errors import ConfigError
 
 if TYPE_CHECKING:
-    from baselines.runs import Run
+    from baselines.runs import Recipe, Run
 
 HELP = "train a baseline on embeddings and write a run folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
+    add_common_arguments(parser)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of every verb that trains on a corpus."""
     parser.add_argument("--corpus", type=Path, metavar="DIR", help="corpus folder")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--track", metavar="ID", help="a track: gives targets, splits and metrics")
@@ -43,28 +48,46 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Train and show the scores."""
     from baselines import train
     from baselines.runs import Recipe
-    from mertools.corpus import Corpus
 
     recipe = Recipe.read(arguments.recipe) if arguments.recipe else Recipe("", (), "")
+    if recipe.sweep:
+        raise ConfigError(
+            "MER-T062",
+            f"{arguments.recipe} is the recipe of a sweep: each fold has options of its own.",
+            f"Run: mertools sweep --recipe {arguments.recipe} --out RUN",
+        )
+    asked = common_arguments(arguments, recipe, "train")
+    options = {**(recipe.options or {}), **asked.pop("options")}
+    with_progress()
+    made = train(**asked, **options)
+    return Outcome({"run": str(arguments.out), **made.metrics}, table(made))
+
+
+def common_arguments(arguments: argparse.Namespace, recipe: Recipe, verb: str) -> dict[str, Any]:
+    """Arguments of `baselines.train`: those given, else those of a recipe; and under ``options`` the options given.
+
+    Raises:
+        ConfigError: if one is lacking.
+    """
+    from mertools.corpus import Corpus
+
     targets, settings = _split_words(arguments.target or (), arguments.settings)
     names = ("folds", "store", "seed", "labels", "allow_seen", *(PREFIX + name for name in (*PASSED, *OWNED)))
     flags = {name: getattr(arguments, name) for name in names}
-    typed = gather({name: value for name, value in flags.items() if value is not None} | assignments(settings))
-    options = {**(recipe.options or {}), **typed}
-    options["trainer"] = {**((recipe.options or {}).get("trainer") or {}), **typed.get("trainer", {})}
-    corpus = _needed(arguments.corpus or recipe.corpus, "--corpus DIR")
+    given = gather({name: value for name, value in flags.items() if value is not None} | assignments(settings))
+    if "trainer" in given:
+        given["trainer"] = {**((recipe.options or {}).get("trainer") or {}), **given["trainer"]}
     named = bool(arguments.track or targets)
-    with_progress()
-    made = train(
-        Corpus.read(corpus),
-        _needed(arguments.features or recipe.features, "--features A,B,C"),
-        _needed(arguments.model or recipe.model, "--model NAME"),
-        arguments.out,
-        track=arguments.track if named else recipe.track or None,
-        target=targets if named else () if recipe.track else recipe.target,
-        **options,
-    )
-    return Outcome({"run": str(arguments.out), **made.metrics}, table(made))
+    corpus = _needed(arguments.corpus or recipe.corpus, "--corpus DIR", verb)
+    return {
+        "features": _needed(arguments.features or recipe.features, "--features A,B,C", verb),
+        "model": _needed(arguments.model or recipe.model, "--model NAME", verb),
+        "corpus": Corpus.read(corpus),
+        "out": arguments.out,
+        "track": arguments.track if named else recipe.track or None,
+        "target": targets if named else () if recipe.track else recipe.target,
+        "options": given,
+    }
 
 
 def table(run: Run) -> str:
@@ -77,10 +100,13 @@ def table(run: Run) -> str:
         f"{metrics['n_clips']} clips of {metrics['corpus']}, {protocol['n_folds']} folds by {protocol['groups']}, "
         f"{len(seeds)} seed{'s' * (len(seeds) > 1)}" + (" (synthetic clips)" if metrics["synthetic"] else ""),
         "",
-        f"{'out of fold':<16}{'mean of seeds':>14}{'ensemble':>10}{'fold spread':>13}",
+        *_optimism(metrics),
+        f"{'OPTIMISTIC' if metrics.get('optimistic') else 'out of fold':<16}{'mean of seeds':>14}{'ensemble':>10}"
+        f"{'mean of folds':>15}{'fold spread':>13}",
     ]
     lines += [
-        f"{name:<16}{_number(value):>14}{_number(metrics['ensemble'][name]):>10}{_number(metrics['fold_spread'][name]):>13}"
+        f"{name:<16}{_number(value):>14}{_number(metrics['ensemble'][name]):>10}"
+        f"{_number(metrics['fold_mean'][name]):>15}{_number(metrics['fold_spread'][name]):>13}"
         for name, value in metrics["metrics"].items()
     ]
     if low is not None:
@@ -92,7 +118,36 @@ def table(run: Run) -> str:
     for split, found in metrics["splits"].items():
         scores = ", ".join(f"{k} {_number(v)}" for k, v in found["metrics"].items() if v is not None)
         lines.append(f"split {split} ({found['n_clips']} clips): {scores or 'predicted; no annotations to score'}")
-    return "\n".join([*lines, "", f"run folder: {run.folder}"])
+    return "\n".join([*lines, *_found_by_search(metrics), "", f"run folder: {run.folder}"])
+
+
+def _optimism(metrics: Mapping[str, Any]) -> list[str]:
+    """What is to be known about scores that the scored clips had a say in."""
+    if not metrics.get("optimistic"):
+        return []
+    lines = ["OPTIMISTIC: epochs were chosen on the very clips that are scored (protocol=published)."]
+    if metrics.get("gap"):
+        name = metrics["gap"]["metric"]
+        lines.append(
+            f"{name}, mean of folds: {_number(metrics['fold_mean'][name])}; "
+            f"{_number(metrics['honest']['fold_mean'][name])} on the same folds with everything chosen inside their "
+            f"training parts; gap {_number(metrics['gap']['value'])}."
+        )
+    return [*lines, ""]
+
+
+def _found_by_search(metrics: Mapping[str, Any]) -> list[str]:
+    """What a sweep chose."""
+    search = metrics.get("search")
+    if not search:
+        return []
+    failed = f", {search['failed']} failed" if search["failed"] else ""
+    lines = ["", f"search: {search['trials']} trials ({search['sampler']}{failed}), chosen by {search['select_by']}"]
+    for chosen in search["chosen"]:
+        options = " ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in chosen["options"].items())
+        epochs = "" if metrics["optimistic"] else f", {chosen['epochs']} epochs"
+        lines.append(f"  fold {chosen['fold'] + 1}: {options}{epochs}")
+    return lines
 
 
 def with_progress() -> None:
@@ -115,10 +170,10 @@ def _split_words(target: Sequence[str], settings: Sequence[str]) -> tuple[list[s
     return [w for w in words if "=" not in w], [*(w for w in words if "=" in w), *settings]
 
 
-def _needed(value: Any, option: str) -> Any:
+def _needed(value: Any, option: str, verb: str) -> Any:
     if value:
         return value
-    raise ConfigError("MER-T060", f"train needs {option}.", "Give it, or a --recipe that has it.")
+    raise ConfigError("MER-T060", f"{verb} needs {option}.", "Give it, or a --recipe that has it.")
 
 
 def _number(value: float | None) -> str:

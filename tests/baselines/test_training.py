@@ -35,10 +35,12 @@ def test_a_run_folder_has_everything(run: Run, corpus: Corpus) -> None:
     assert again.metrics == run.metrics
     assert again.metrics["seeds"] == [0, 1]
     assert again.metrics["protocol"] == {
+        "kind": "nested",
         "folds": "3",
         "n_folds": 3,
         "groups": "speaker",
         "selection": "inner",
+        "select_by": "loss",
         "train_splits": ["train"],
     }
     assert again.metrics["interval_unit"] == "speaker"
