@@ -8,10 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from baselines import create_model
 from baselines.data import Table
 from baselines.fitted import Fitted, fit
+from baselines.hiding import ModalityDropout
+from baselines.losses import class_weights
 from baselines.members import Member, Task, decode
 from baselines.models.base import FusionModel
 from baselines.models.layers import seed_dropout
@@ -21,6 +24,10 @@ from mertools.errors import TrainingError
 
 if TYPE_CHECKING:
     from baselines.scoring import Measure
+
+
+HIDING = 1
+"""Key of the stream ``dropout`` for spaces that are hidden; the layers' masks have none."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,22 @@ class Job:
     @property
     def optimisation(self) -> Optimisation:
         """How weights move."""
+        options, weights = self.task.options, {}
+        if options.class_weights != "none":
+            weights = {
+                target: torch.from_numpy(class_weights(prior, options.class_weights)).to(options.device)
+                for target, prior in self.fitted.priors.items()
+            }
+        return Optimisation(
+            options.lr, options.weight_decay, options.value_weight, options.label_smoothing, options.focal, weights
+        )
+
+    def hiding(self) -> ModalityDropout:
+        """What hides spaces in training, with random numbers of its own."""
         options = self.task.options
-        return Optimisation(options.lr, options.weight_decay, options.value_weight)
+        layer = ModalityDropout(options.modality_dropout)
+        layer.generator = self.streams.torch("dropout", self.fold, HIDING, device=options.device)
+        return layer
 
     def part(self, rows: np.ndarray) -> Part:
         """Inputs and goals of clips at `rows`, scaled by what is fitted on the clips trained on."""
@@ -195,7 +216,7 @@ def run_alone(job: Job) -> Trained:
     options = job.task.options
     model = job.network()
     seed_dropout(model, job.streams.torch("dropout", job.fold, device=options.device))
-    module = FusionModule(model, job.part(job.rows).to(options.device), job.optimisation)
+    module = FusionModule(model, job.part(job.rows).to(options.device), job.optimisation, job.hiding())
     search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
     order = Order(len(job.rows), options.batch_size, job.streams.torch("order", job.fold))

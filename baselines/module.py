@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from baselines.models.base import Batch, FusionModel, Output
+from baselines.hiding import ModalityDropout
+from baselines.losses import joint_loss
+from baselines.models.base import Batch, FusionModel
 from mertools.errors import TrainingError
 
 
@@ -48,48 +49,61 @@ class Part:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How weights move: Adam's step size and L2 penalty, and the weight of values in the joint loss."""
+    """How weights move.
+
+    Attributes:
+        lr: Adam's step size.
+        weight_decay: its L2 penalty.
+        value_weight: weight of values in the joint loss.
+        label_smoothing: of class targets.
+        focal: exponent of the focal loss.
+        class_weights: per class target the weights of its classes; empty = all equal.
+    """
 
     lr: float
     weight_decay: float
     value_weight: float
-
-
-def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float) -> Tensor:
-    """Cross-entropy of each class target + `value_weight` × squared error of each value target + the auxiliary loss.
-
-    Each term is a mean over the clips that carry the annotation; a term without any is zero.
-    """
-    total = output.auxiliary
-    for target, logits in output.heads.items():
-        goal = goals[target]
-        if goal.dtype == torch.int64:
-            known = (goal >= 0).sum().clamp(min=1)
-            total = total + cross_entropy(logits, goal, ignore_index=-1, reduction="sum") / known
-        else:
-            present = ~goal.isnan()
-            error = torch.where(present, logits.squeeze(-1) - goal.nan_to_num(), 0.0)
-            total = total + value_weight * error.square().sum() / present.sum().clamp(min=1)
-    return total
+    label_smoothing: float = 0.0
+    focal: float = 0.0
+    class_weights: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class FusionModule(LightningModule):
-    """One model, its training part and its loss."""
+    """One model, its training part and its loss.
 
-    def __init__(self, model: FusionModel, part: Part, optimisation: Optimisation) -> None:
+    Args:
+        model: the network.
+        part: the clips to train on.
+        optimisation: how weights move.
+        hide: what hides spaces of a clip from the network while it learns.
+    """
+
+    def __init__(
+        self, model: FusionModel, part: Part, optimisation: Optimisation, hide: ModalityDropout | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.part = part
         self.optimisation = optimisation
+        self.hide = hide or ModalityDropout(0.0)
         self._total = torch.zeros(())
 
     def loss(self, part: Part) -> Tensor:
-        """Joint loss of `part` in the module's present mode."""
-        return joint_loss(self.model(part.batch), part.goals, self.optimisation.value_weight)
+        """What is minimised on `part`, in the module's present mode."""
+        how = self.optimisation
+        return joint_loss(
+            self.model(part.batch),
+            part.goals,
+            how.value_weight,
+            weights=how.class_weights,
+            label_smoothing=how.label_smoothing,
+            focal=how.focal,
+        )
 
     def training_step(self, index: Tensor, _: int) -> Tensor:
-        """Joint loss of the clips at positions `index`."""
-        loss = self.loss(self.part.rows(index))
+        """Loss of the clips at positions `index`."""
+        part = self.part.rows(index)
+        loss = self.loss(replace(part, batch=replace(part.batch, present=self.hide(part.batch.present))))
         self._total = self._total + loss.detach()
         return loss
 
@@ -118,9 +132,9 @@ class FusionModule(LightningModule):
 
     @torch.inference_mode()
     def evaluate(self, part: Part) -> float:
-        """Joint loss of `part` without dropout."""
+        """Joint loss of `part` without dropout, and without what shapes it for learning: classes weigh alike."""
         self.model.eval()
-        loss = float(self.loss(part))
+        loss = float(joint_loss(self.model(part.batch), part.goals, self.optimisation.value_weight))
         self.model.train()
         return loss
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from baselines.losses import ClassWeights
 from baselines.models.base import FusionModel, config_fields
 from baselines.streams import Stream, Streams
 from mertools.config import from_mapping
@@ -68,6 +69,11 @@ class TrainOptions:
         lr: step size of Adam.
         weight_decay: L2 penalty inside Adam, as the reference has it.
         value_weight: weight of the squared error of standardised values beside the cross-entropy.
+        class_weights: of the cross-entropy, from the training part: ``none``, ``balanced`` (N / (C n_c)), ``sqrt`` (its
+            root). These three shape what is learned; epochs are chosen by the plain loss.
+        label_smoothing: share of each class label that is spread over all classes, in [0, 1).
+        focal: exponent of the focal loss; 0 = cross-entropy.
+        modality_dropout: probability that a space is hidden from a clip in training, in [0, 1); never all of them.
         standardise: whether embeddings are standardised, dimension by dimension, on the training part.
         standardise_values: whether value targets are standardised on the training part; without, errors count in their
             own unit, and a clip without any embedding gets 0.
@@ -101,6 +107,10 @@ class TrainOptions:
     lr: float = 5e-4
     weight_decay: float = 1e-3
     value_weight: float = 1.0
+    class_weights: ClassWeights = "none"
+    label_smoothing: float = 0.0
+    focal: float = 0.0
+    modality_dropout: float = 0.0
     standardise: bool = True
     standardise_values: bool = True
     pca: int = 0
@@ -123,6 +133,11 @@ class TrainOptions:
             raise ValueError("inner_parts must be at least 2")
         if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:
             raise ValueError("lr must be positive, weight_decay and value_weight not negative")
+        for name in ("label_smoothing", "modality_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1)")
+        if self.focal < 0:
+            raise ValueError("focal must not be negative")
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 
 from baselines.data import Table
 from baselines.fitted import fit
+from baselines.losses import joint_loss
 from baselines.models.base import Output
-from baselines.module import joint_loss
 from mertools.targets import Target
 
 TARGETS = (Target("discrete", "classes", ("a", "b", "c")), Target("valence", "value", range=(-5.0, 5.0)))
