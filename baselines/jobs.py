@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 HIDING = 1
 """Key of the stream ``dropout`` for spaces that are hidden; the layers' masks have none."""
 
+VERSION = 1
+"""Key of the stream ``order`` for the version of a clip that is shown; the order itself has none."""
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -116,7 +119,8 @@ class Job:
     def part(self, rows: np.ndarray) -> Part:
         """Inputs and goals of clips at `rows`, scaled by what is fitted on the clips trained on."""
         table = self.table.rows(rows)
-        return Part(self.fitted.batch(table), self.fitted.annotations(table))
+        versions = tuple(self.fitted.batch(version) for version in table.versions)
+        return Part(self.fitted.batch(table), self.fitted.annotations(table), versions)
 
     def examiner(self, watch: Watch) -> Callable[[FusionModule], float]:
         """What scores the network on the watched clips, higher is better."""
@@ -216,7 +220,9 @@ def run_alone(job: Job) -> Trained:
     options = job.task.options
     model = job.network()
     seed_dropout(model, job.streams.torch("dropout", job.fold, device=options.device))
-    module = FusionModule(model, job.part(job.rows).to(options.device), job.optimisation, job.hiding())
+    part = job.part(job.rows).to(options.device)
+    choice = job.streams.torch("order", job.fold, VERSION, device=options.device)
+    module = FusionModule(model, part, job.optimisation, job.hiding(), choice)
     search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
     order = Order(len(job.rows), options.batch_size, job.streams.torch("order", job.fold))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from baselines.augmentation import load_versions
 from baselines.data import Table, coverage, load_table
 from baselines.options import TrainOptions
 from baselines.plan import Plan, make_folds, warn_of_absent_classes
@@ -57,6 +58,7 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
         refuse_seen(corpus, spaces, options.allow_seen)
         table = load_table(store, spaces, corpus, plan.clips, plan.targets)
         _require_embeddings(table, spaces, store, corpus)
+        table = load_versions(options.augment_corpus, spaces, corpus, table)
         tests = {s: load_table(store, spaces, corpus, corpus.select([s]), plan.targets) for s in plan.test_splits}
     for label, share in coverage(table, spaces).items():
         if share < 1:

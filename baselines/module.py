@@ -16,6 +16,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from baselines.augmentation import mixed
 from baselines.hiding import ModalityDropout
 from baselines.losses import joint_loss
 from baselines.models.base import Batch, FusionModel
@@ -29,10 +30,12 @@ class Part:
     Attributes:
         batch: embeddings of all N clips.
         goals: per target: class indices ``(N,)`` int64 (-1 = missing) or standardised values ``(N,)`` (NaN = missing).
+        versions: further embeddings of the same clips (corrupted ones), each as long as `batch`.
     """
 
     batch: Batch
     goals: Mapping[str, Tensor]
+    versions: tuple[Batch, ...] = ()
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -40,11 +43,13 @@ class Part:
 
     def rows(self, index: Tensor) -> Part:
         """Some of the clips."""
-        return Part(self.batch.rows(index), {target: goal[index] for target, goal in self.goals.items()})
+        goals = {target: goal[index] for target, goal in self.goals.items()}
+        return Part(self.batch.rows(index), goals, tuple(version.rows(index) for version in self.versions))
 
     def to(self, device: torch.device | str) -> Part:
         """The same on another device."""
-        return Part(self.batch.to(device), {target: goal.to(device) for target, goal in self.goals.items()})
+        goals = {target: goal.to(device) for target, goal in self.goals.items()}
+        return Part(self.batch.to(device), goals, tuple(version.to(device) for version in self.versions))
 
 
 @dataclass(frozen=True)
@@ -76,16 +81,23 @@ class FusionModule(LightningModule):
         part: the clips to train on.
         optimisation: how weights move.
         hide: what hides spaces of a clip from the network while it learns.
+        choice: draws which version of a clip the network sees; None = torch's global generator.
     """
 
     def __init__(
-        self, model: FusionModel, part: Part, optimisation: Optimisation, hide: ModalityDropout | None = None
+        self,
+        model: FusionModel,
+        part: Part,
+        optimisation: Optimisation,
+        hide: ModalityDropout | None = None,
+        choice: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.part = part
         self.optimisation = optimisation
         self.hide = hide or ModalityDropout(0.0)
+        self.choice = choice
         self._total = torch.zeros(())
 
     def loss(self, part: Part) -> Tensor:
@@ -103,9 +115,18 @@ class FusionModule(LightningModule):
     def training_step(self, index: Tensor, _: int) -> Tensor:
         """Loss of the clips at positions `index`."""
         part = self.part.rows(index)
-        loss = self.loss(replace(part, batch=replace(part.batch, present=self.hide(part.batch.present))))
+        loss = self.loss(replace(part, batch=self.shown(part)))
         self._total = self._total + loss.detach()
         return loss
+
+    def shown(self, part: Part) -> Batch:
+        """What the network sees of clips while it learns: one version of each, with spaces hidden."""
+        batch = part.batch
+        if part.versions:
+            size = (len(part),)
+            chosen = torch.randint(len(part.versions) + 1, size, generator=self.choice, device=batch.present.device)
+            batch = mixed(batch, part.versions, chosen)
+        return replace(batch, present=self.hide(batch.present))
 
     def on_train_epoch_start(self) -> None:
         """Begin a new sum of losses."""
@@ -132,11 +153,15 @@ class FusionModule(LightningModule):
 
     @torch.inference_mode()
     def evaluate(self, part: Part) -> float:
-        """Joint loss of `part` without dropout, and without what shapes it for learning: classes weigh alike."""
+        """Joint loss of `part` without dropout, and without what shapes it for learning: classes weigh alike.
+
+        Where clips have versions, the mean over all of them.
+        """
         self.model.eval()
-        loss = float(joint_loss(self.model(part.batch), part.goals, self.optimisation.value_weight))
+        weight, versions = self.optimisation.value_weight, (part.batch, *part.versions)
+        losses = [float(joint_loss(self.model(batch), part.goals, weight)) for batch in versions]
         self.model.train()
-        return loss
+        return sum(losses) / len(losses)
 
     @torch.inference_mode()
     def outputs(self, part: Part) -> dict[str, Tensor]:

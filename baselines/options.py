@@ -73,6 +73,8 @@ class TrainOptions:
             root). These three shape what is learned; epochs are chosen by the plain loss.
         label_smoothing: share of each class label that is spread over all classes, in [0, 1).
         focal: exponent of the focal loss; 0 = cross-entropy.
+        augment_corpus: folders of further versions of the training clips, made with ``mertools corrupt`` and extracted
+            with the same extractors: in each step a clip is seen clean or in one of them, all equally likely.
         modality_dropout: probability that a space is hidden from a clip in training, in [0, 1); never all of them.
         standardise: whether embeddings are standardised, dimension by dimension, on the training part.
         standardise_values: whether value targets are standardised on the training part; without, errors count in their
@@ -111,6 +113,7 @@ class TrainOptions:
     label_smoothing: float = 0.0
     focal: float = 0.0
     modality_dropout: float = 0.0
+    augment_corpus: tuple[str, ...] = ()
     standardise: bool = True
     standardise_values: bool = True
     pca: int = 0
@@ -185,6 +188,6 @@ def split_options(
 
 
 def _listed(key: str, value: Any) -> Any:
-    if key in ("train_splits", "test_splits") and isinstance(value, str):
+    if key in ("train_splits", "test_splits", "augment_corpus") and isinstance(value, str):
         return [part for part in value.split(",") if part]
     return str(value) if key in ("store", "folds") and value is not None else value

@@ -80,8 +80,12 @@ def target_names(target: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def located(settings: TrainOptions) -> TrainOptions:
-    """The same options with the store's folder as an absolute path."""
-    return replace(settings, store=str(Path(settings.store).resolve()) if settings.store else "")
+    """The same options with folders as absolute paths."""
+    return replace(
+        settings,
+        store=str(Path(settings.store).resolve()) if settings.store else "",
+        augment_corpus=tuple(str(Path(folder).resolve()) for folder in settings.augment_corpus),
+    )
 
 
 def recipe_of(corpus: Corpus, material: Material, task: Task, track: str | None) -> Recipe:

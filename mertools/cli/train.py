@@ -33,6 +33,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to make")
     parser.add_argument("--folds", metavar="track|K|COLUMN", help="folds of the track, a number, or leave a value out")
     parser.add_argument("--store", type=Path, metavar="DIR", help="embedding store (default: CORPUS_DIR/store)")
+    parser.add_argument("--augment-corpus", metavar="DIR,DIR", help="corrupted versions of the clips to train on, too")
     parser.add_argument("--seed", type=int, metavar="N", help="first seed (default: 0)")
     parser.add_argument("--labels", choices=("known", "candidates"), help="candidates: predict candidate splits, too")
     parser.add_argument("--allow-seen", action="store_true", default=None, help="score clips an extractor trained on")
@@ -68,7 +69,9 @@ def common_arguments(arguments: argparse.Namespace, recipe: Recipe, verb: str) -
     from mertools.corpus import Corpus
 
     targets, settings = _split_words(arguments.target or (), arguments.settings)
-    flags = {name: getattr(arguments, name) for name in ("folds", "store", "seed", "labels", "allow_seen")}
+    flags = {
+        name: getattr(arguments, name) for name in ("folds", "store", "augment_corpus", "seed", "labels", "allow_seen")
+    }
     named = bool(arguments.track or targets)
     corpus = _needed(arguments.corpus or recipe.corpus, "--corpus DIR", verb)
     return {
