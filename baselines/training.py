@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baselines import MODELS
+from baselines.calibration import calibrate
 from baselines.material import Material, load_material
 from baselines.members import Member, Task, average, predict_table, small_network_settings
 from baselines.models.base import FusionModel
@@ -225,7 +226,8 @@ def write_run(
     write_predictions(folder, task, material, outcome)
     write_json(folder / "checkpoints" / "model.json", to_mapping(design_of(task, material, outcome.members)))
     count_looks(folder, found)
-    write_json(folder / "metrics.json", found)
+    calibration = calibrate(folder, task.targets, material.table.annotations, material.table.names)
+    write_json(folder / "metrics.json", {**found, **({"calibration": calibration} if calibration else {})})
 
 
 def write_predictions(folder: Path, task: Task, material: Material, outcome: Outcome) -> None:
