@@ -20,6 +20,7 @@ from baselines.models.base import FusionModel
 from baselines.models.layers import seed_dropout
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
 from baselines.streams import Streams
+from baselines.teacher import TeacherModule
 from mertools.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 HIDING = 1
 """Key of the stream ``dropout`` for spaces that are hidden; the layers' masks have none."""
 
-VERSION = 1
-"""Key of the stream ``order`` for the version of a clip that is shown; the order itself has none."""
+VERSION, TAUGHT = 1, 2
+"""Keys of the stream ``order`` for the version of a clip that is shown, and for clips that a teacher teaches on; the
+order itself has none."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Job:
         fold: number of the fold.
         epochs: most epochs.
         watch: how the best epoch is found; None = all `epochs` are trained and the last counts.
+        unlabelled: positions of clips without labels that a mean teacher teaches on.
     """
 
     task: Task
@@ -73,6 +76,7 @@ class Job:
     fold: int
     epochs: int
     watch: Watch | None = None
+    unlabelled: np.ndarray | None = None
 
     @cached_property
     def fitted(self) -> Fitted:
@@ -223,10 +227,23 @@ def run_alone(job: Job) -> Trained:
     part = job.part(job.rows).to(options.device)
     choice = job.streams.torch("order", job.fold, VERSION, device=options.device)
     module = FusionModule(model, part, job.optimisation, job.hiding(), choice)
+    if options.teacher and job.unlabelled is not None and len(job.unlabelled):
+        module = TeacherModule(
+            model,
+            part,
+            job.optimisation,
+            job.hiding(),
+            choice,
+            unlabelled=job.part(job.unlabelled).to(options.device),
+            decay=options.teacher,
+            weight=options.consistency,
+            draws=job.streams.torch("order", job.fold, TAUGHT, device=options.device),
+        )
     search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
     order = Order(len(job.rows), options.batch_size, job.streams.torch("order", job.fold))
     run_trainer(module, order, epochs=job.epochs, device=options.device, callbacks=[search] if search else None)
+    model = module.judged
     if search and search.weights:
         model.load_state_dict(search.weights)
     return Trained(job, model.cpu().eval(), tuple(search.scores) if search else ())

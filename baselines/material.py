@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from baselines.plan import Plan, make_folds, warn_of_absent_classes
 from baselines.protocol import Fold
 from baselines.seen import refuse_seen
 from baselines.spaces import Feature, find_features
+from baselines.unlabelled import joined, open_to, unlabelled_clips
 from mertools.corpus import Corpus
 from mertools.errors import TrainingError
 from mertools.store import Store, open_store
@@ -36,6 +38,8 @@ class Material:
         tests: tables of the splits to predict.
         folds: of `table`.
         groups: what inner splits keep together.
+        unlabelled: clips without labels to learn from; None = none.
+        open_rows: per fold the positions in `everything` of clips without labels that its members may learn from.
     """
 
     plan: Plan
@@ -44,6 +48,13 @@ class Material:
     tests: Mapping[str, Table]
     folds: Sequence[Fold]
     groups: np.ndarray | None
+    unlabelled: Table | None = None
+    open_rows: tuple[np.ndarray, ...] | None = None
+
+    @cached_property
+    def everything(self) -> Table:
+        """The training clips, and behind them those without labels."""
+        return joined(self.table, self.unlabelled)
 
 
 def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, options: TrainOptions) -> Material:
@@ -59,13 +70,20 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
         table = load_table(store, spaces, corpus, plan.clips, plan.targets)
         _require_embeddings(table, spaces, store, corpus)
         table = load_versions(options.augment_corpus, spaces, corpus, table)
+        spare = unlabelled_clips(corpus, plan, options)
+        unlabelled = load_table(store, spaces, corpus, spare, ()) if spare else None
         tests = {s: load_table(store, spaces, corpus, corpus.select([s]), plan.targets) for s in plan.test_splits}
     for label, share in coverage(table, spaces).items():
         if share < 1:
             log.warning("%s: %.1f %% of the training clips have an embedding, the rest is masked", label, 100 * share)
     folds, groups = make_folds(plan, table, options)
     warn_of_absent_classes(plan, table, folds)
-    return Material(plan, spaces, table, tests, folds, groups)
+    if unlabelled is None:
+        return Material(plan, spaces, table, tests, folds, groups)
+    column = options.folds if options.folds in plan.clips[0].cells else options.group
+    open_rows = tuple(open_to(fold, plan.clips, spare, column) for fold in folds)
+    log.info("%d clips without labels are learned from", len(unlabelled))
+    return Material(plan, spaces, table, tests, folds, groups, unlabelled, open_rows)
 
 
 def _require_embeddings(table: Table, spaces: Sequence[Feature], store: Store, corpus: Corpus) -> None:

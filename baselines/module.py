@@ -100,6 +100,11 @@ class FusionModule(LightningModule):
         self.choice = choice
         self._total = torch.zeros(())
 
+    @property
+    def judged(self) -> FusionModel:
+        """The network that is scored and kept."""
+        return self.model
+
     def loss(self, part: Part) -> Tensor:
         """What is minimised on `part`, in the module's present mode."""
         how = self.optimisation
@@ -157,17 +162,17 @@ class FusionModule(LightningModule):
 
         Where clips have versions, the mean over all of them.
         """
-        self.model.eval()
+        self.judged.eval()
         weight, versions = self.optimisation.value_weight, (part.batch, *part.versions)
-        losses = [float(joint_loss(self.model(batch), part.goals, weight)) for batch in versions]
+        losses = [float(joint_loss(self.judged(batch), part.goals, weight)) for batch in versions]
         self.model.train()
         return sum(losses) / len(losses)
 
     @torch.inference_mode()
     def outputs(self, part: Part) -> dict[str, Tensor]:
         """What the heads say of `part` without dropout."""
-        self.model.eval()
-        heads = self.model(part.batch).heads
+        self.judged.eval()
+        heads = self.judged(part.batch).heads
         self.model.train()
         return heads
 
@@ -219,7 +224,7 @@ class EpochSearch(Callback):
         assert isinstance(pl_module, FusionModule)  # noqa: S101 - the callback is private to this module's training
         self.scores.append(self.examine(pl_module))
         if self.keep and self.best_epochs == len(self.scores):
-            self.weights = {name: value.detach().clone() for name, value in pl_module.model.state_dict().items()}
+            self.weights = {name: value.detach().clone() for name, value in pl_module.judged.state_dict().items()}
         trainer.should_stop = len(self.scores) - self.best_epochs >= self.patience
 
 

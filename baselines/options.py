@@ -75,6 +75,12 @@ class TrainOptions:
         focal: exponent of the focal loss; 0 = cross-entropy.
         augment_corpus: folders of further versions of the training clips, made with ``mertools corrupt`` and extracted
             with the same extractors: in each step a clip is seen clean or in one of them, all equally likely.
+        self_training: rounds in which the most certain labels of clips without labels are trained on, too; how many is
+            chosen on inner parts. Needs ``selection=inner``.
+        teacher: mean teacher: decay of the running mean of weights that teaches on clips without labels, e.g. 0.99;
+            0 = none.
+        consistency: weight of the teacher's loss.
+        unlabelled_splits: splits of clips without labels; empty = all of role candidate and unlabelled.
         modality_dropout: probability that a space is hidden from a clip in training, in [0, 1); never all of them.
         standardise: whether embeddings are standardised, dimension by dimension, on the training part.
         standardise_values: whether value targets are standardised on the training part; without, errors count in their
@@ -114,6 +120,10 @@ class TrainOptions:
     focal: float = 0.0
     modality_dropout: float = 0.0
     augment_corpus: tuple[str, ...] = ()
+    self_training: int = 0
+    teacher: float = 0.0
+    consistency: float = 1.0
+    unlabelled_splits: tuple[str, ...] = ()
     standardise: bool = True
     standardise_values: bool = True
     pca: int = 0
@@ -136,11 +146,15 @@ class TrainOptions:
             raise ValueError("inner_parts must be at least 2")
         if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:
             raise ValueError("lr must be positive, weight_decay and value_weight not negative")
-        for name in ("label_smoothing", "modality_dropout"):
+        for name in ("label_smoothing", "modality_dropout", "teacher"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1)")
-        if self.focal < 0:
-            raise ValueError("focal must not be negative")
+        if self.focal < 0 or self.consistency < 0 or self.self_training < 0:
+            raise ValueError("focal, consistency and self_training must not be negative")
+        if self.self_training and (self.selection != "inner" or self.protocol != "nested"):
+            raise ValueError(
+                "self_training needs selection=inner and protocol=nested: shares are chosen on inner parts"
+            )
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -188,6 +202,6 @@ def split_options(
 
 
 def _listed(key: str, value: Any) -> Any:
-    if key in ("train_splits", "test_splits", "augment_corpus") and isinstance(value, str):
+    if key in ("train_splits", "test_splits", "augment_corpus", "unlabelled_splits") and isinstance(value, str):
         return [part for part in value.split(",") if part]
     return str(value) if key in ("store", "folds") and value is not None else value
