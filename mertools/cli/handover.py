@@ -121,7 +121,8 @@ def _package(folder: Path, made: Run, splits: list[str], candidates: Path | None
     from mertools.files import write_bytes_atomically
     from submissions import InvalidSubmissionError
 
-    track, uploads = made.metrics.get("track"), {}
+    track = made.metrics.get("track")
+    uploads: dict[str, str] = {}
     if track is None:
         return uploads
     listed = None
