@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -20,8 +21,40 @@ MISSING_CLASS = -1
 """Index of a class that is not annotated; a missing value is NaN."""
 
 
+class ClipTable(ABC):
+    """N clips with what is known of them; what their embeddings look like is the business of a subclass.
+
+    Attributes:
+        names: clip names.
+        present: ``(N, M)`` bool: where a clip has an embedding.
+        annotations: per target ``(N,)``: class index int64 (-1 = missing), or value float64 (NaN = missing).
+    """
+
+    names: tuple[str, ...]
+    present: np.ndarray
+    annotations: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.names)
+
+    @property
+    @abstractmethod
+    def dims(self) -> tuple[int, ...]:
+        """D of each space."""
+
+    @abstractmethod
+    def rows(self, index: np.ndarray) -> Self:
+        """Some of the clips, in the order of `index` (positions or a mask)."""
+
+    def annotated(self) -> np.ndarray:
+        """``(N,)`` bool: clips with at least one annotation."""
+        known = [is_annotated(values) for values in self.annotations.values()]
+        return np.any(known, axis=0) if known else np.zeros(len(self), bool)
+
+
 @dataclass(frozen=True)
-class Table:
+class Table(ClipTable):
     """Utterance embeddings and annotations of N clips.
 
     Attributes:
@@ -39,10 +72,6 @@ class Table:
     annotations: Mapping[str, np.ndarray]
     versions: tuple[Table, ...] = ()
 
-    def __len__(self) -> int:
-        """Number of clips."""
-        return len(self.names)
-
     @property
     def dims(self) -> tuple[int, ...]:
         """D of each space."""
@@ -58,11 +87,6 @@ class Table:
             {target: values[positions] for target, values in self.annotations.items()},
             tuple(version.rows(positions) for version in self.versions),
         )
-
-    def annotated(self) -> np.ndarray:
-        """``(N,)`` bool: clips with at least one annotation."""
-        known = [is_annotated(values) for values in self.annotations.values()]
-        return np.any(known, axis=0) if known else np.zeros(len(self), bool)
 
 
 def is_annotated(values: np.ndarray) -> np.ndarray:
@@ -94,7 +118,7 @@ def annotation_column(target: Target, cells: Sequence[object]) -> np.ndarray:
     return np.array([np.nan if c is None else float(c) for c in cells], dtype=np.float64)  # type: ignore[arg-type]
 
 
-def coverage(table: Table, features: Sequence[Feature]) -> dict[str, float]:
+def coverage(table: ClipTable, features: Sequence[Feature]) -> dict[str, float]:
     """Share of clips that have an embedding, per space."""
     return {f.label: float(table.present[:, m].mean()) if len(table) else 0.0 for m, f in enumerate(features)}
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from baselines.data import Table, is_annotated
+from baselines.data import ClipTable, Table, is_annotated
+from baselines.frames import FrameClips, FrameTable, Ragged
 from baselines.models.base import Batch
 
 if TYPE_CHECKING:
@@ -58,13 +59,17 @@ class Fitted:
     values: Mapping[str, tuple[float, float]]
     priors: Mapping[str, np.ndarray]
 
-    def batch(self, table: Table) -> Batch:
-        """Inputs of the network for a table."""
+    def batch(self, table: ClipTable) -> Batch | FrameClips:
+        """Inputs of the network for a table: all of them, or at frame level what makes batches of them."""
+        if isinstance(table, FrameTable):
+            heard = torch.from_numpy(table.present & np.array([p.seen for p in self.projections]))
+            return FrameClips(table.spaces, self.projections, heard, table.aligned)
+        assert isinstance(table, Table)  # noqa: S101 - there are two kinds of tables
         projected = tuple(torch.from_numpy(p(e)) for p, e in zip(self.projections, table.embeddings, strict=True))
         seen = np.array([p.seen for p in self.projections])
         return Batch(projected, torch.from_numpy(table.present & seen))
 
-    def annotations(self, table: Table) -> dict[str, torch.Tensor]:
+    def annotations(self, table: ClipTable) -> dict[str, torch.Tensor]:
         """Goals of the network: class indices (-1 = missing), values standardised (NaN = missing) float32."""
         goals = {}
         for target, column in table.annotations.items():
@@ -76,7 +81,7 @@ class Fitted:
 
 
 def fit(
-    table: Table, targets: Sequence[Target], *, standardise: bool, pca: int, standardise_values: bool = True
+    table: ClipTable, targets: Sequence[Target], *, standardise: bool, pca: int, standardise_values: bool = True
 ) -> Fitted:
     """Fit on every clip of `table`, the training part.
 
@@ -87,7 +92,13 @@ def fit(
         pca: components kept per space; 0 = all dimensions.
         standardise_values: whether annotated values are brought to mean 0 and variance 1.
     """
-    projections = tuple(_projection(e[table.present[:, m]], standardise, pca) for m, e in enumerate(table.embeddings))
+    if isinstance(table, FrameTable):
+        projections = tuple(_projection_of_frames(space, standardise, pca) for space in table.spaces)
+    else:
+        assert isinstance(table, Table)  # noqa: S101 - there are two kinds of tables
+        projections = tuple(
+            _projection(e[table.present[:, m]], standardise, pca) for m, e in enumerate(table.embeddings)
+        )
     values, priors = {}, {}
     for target in targets:
         column = table.annotations[target.name]
@@ -109,15 +120,47 @@ def _projection(rows: np.ndarray, standardise: bool, pca: int) -> Projection:
     if len(rows) and (standardise or pca):
         mean = rows.mean(axis=0, dtype=np.float64)
     if len(rows) and standardise:
-        deviation = rows.std(axis=0, dtype=np.float64)
-        # A constant dimension says nothing; dividing rounding noise by its own size would turn it into data.
-        scale = np.where(deviation > 1e-6 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+        scale = _scale(mean, rows.std(axis=0, dtype=np.float64))
     components = np.zeros((0, dim))
     if pca and len(rows) > 1:
         _, _, directions = np.linalg.svd((rows - mean) / scale, full_matrices=False)
-        components = directions[: min(pca, dim)]
-        largest = np.abs(components).argmax(axis=1)
-        components = components * np.sign(components[np.arange(len(components)), largest])[:, None]
+        components = _signed(directions[: min(pca, dim)])
     return Projection(
         mean.astype(np.float32), scale.astype(np.float32), components.astype(np.float32), seen=len(rows) > 0
     )
+
+
+def _projection_of_frames(space: Ragged, standardise: bool, pca: int) -> Projection:
+    """Of all rows of all clips, each row counting alike; sums in float64, some rows at a time."""
+    dim, n_rows = space.values.shape[1], int(space.lengths.sum())
+    mean, scale = np.zeros(dim), np.ones(dim)
+    if n_rows and (standardise or pca):
+        for rows in space.chunks():
+            mean += rows.sum(axis=0, dtype=np.float64)
+        mean /= n_rows
+    if n_rows and standardise:
+        squares = np.zeros(dim)
+        for rows in space.chunks():
+            squares += np.square(rows - mean).sum(axis=0)
+        scale = _scale(mean, np.sqrt(squares / n_rows))
+    components = np.zeros((0, dim))
+    if pca and n_rows > 1:
+        products = np.zeros((dim, dim))
+        for rows in space.chunks():
+            scaled = (rows - mean) / scale
+            products += scaled.T @ scaled
+        _, directions = np.linalg.eigh(products)  # ascending
+        components = _signed(directions[:, ::-1].T[: min(pca, dim, n_rows)])
+    return Projection(mean.astype(np.float32), scale.astype(np.float32), components.astype(np.float32), seen=n_rows > 0)
+
+
+def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """What to divide by. A constant dimension says nothing; divided by its rounding noise it would look like data."""
+    return np.where(deviation > 1e-6 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+
+
+def _signed(components: np.ndarray) -> np.ndarray:
+    """The same directions, the largest number of each positive."""
+    largest = np.abs(components).argmax(axis=1)
+    signed: np.ndarray = components * np.sign(components[np.arange(len(components)), largest])[:, None]
+    return signed

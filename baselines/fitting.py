@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baselines.data import Table
+from baselines.data import ClipTable
 from baselines.jobs import Job, Trained, Watch, run_jobs, usable
 from baselines.members import Member, Task, predict_table
 from baselines.protocol import Fold, inner_split
@@ -84,7 +84,7 @@ class Fit:
     rounds: tuple[Round, ...] = ()
 
 
-def fit_members(table: Table, requests: Sequence[Request], measure: Measure | None) -> Iterator[Fit]:
+def fit_members(table: ClipTable, requests: Sequence[Request], measure: Measure | None) -> Iterator[Fit]:
     """Fit members, in the order asked for.
 
     With ``selection=inner`` a first training on a part of the training part finds the number of epochs, a second one
@@ -112,7 +112,7 @@ def fit_members(table: Table, requests: Sequence[Request], measure: Measure | No
         yield Fit(trained.member(scores), held)
 
 
-def watched_job(table: Table, request: Request, measure: Measure | None, *, keep: bool = False) -> Job:
+def watched_job(table: ClipTable, request: Request, measure: Measure | None, *, keep: bool = False) -> Job:
     """The training that finds the number of epochs: on an inner split, or on the left-out part if that is reported.
 
     Args:
@@ -184,7 +184,7 @@ def requests_of(
 
 
 def _job(
-    table: Table, request: Request, epochs: int | None, watch: Watch | None = None, rows: np.ndarray | None = None
+    table: ClipTable, request: Request, epochs: int | None, watch: Watch | None = None, rows: np.ndarray | None = None
 ) -> Job:
     where = f"training part of fold {request.fold}"
     return Job(

@@ -110,7 +110,14 @@ def write_handover(
     differing = {}
     with open_store(Path(store) if store else corpus.folder / "store", read_only=True) as opened:
         for split in splits:
-            save_table(folder / "embeddings", split, load_for(run, opened, corpus, corpus.select([split])))
+            table = load_for(run, opened, corpus, corpus.select([split]))
+            if not isinstance(table, Table):
+                raise TrainingError(
+                    "MER-T136",
+                    f"{run.folder} reads rows over time; a handover holds embeddings of level utterance.",
+                    "Hand over a run with level=utterance, or the run folder and the store.",
+                )
+            save_table(folder / "embeddings", split, table)
             file = predict_split(folder, split, ensemble, folder / "predictions")
             before = run.folder / "predictions" / f"{split}.csv"
             if before.is_file() and before.read_bytes() != file.read_bytes():

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
-
-from baselines.models.layers import Dropout
+from torch import Tensor, nn
 
 
 def hidden(present: Tensor, chances: Tensor, p: float | Tensor) -> Tensor:
@@ -26,12 +24,20 @@ def hidden(present: Tensor, chances: Tensor, p: float | Tensor) -> Tensor:
     return present & ((tried >= p) | luckiest)
 
 
-class ModalityDropout(Dropout):
-    """`hidden` with chances from the same kind of generator as `Dropout`; does nothing in evaluation.
+class ModalityDropout(nn.Module):
+    """`hidden` with chances from a generator of its own; does nothing in evaluation.
 
     Args:
         p: probability of hiding a space, in [0, 1).
+
+    Attributes:
+        generator: where chances are drawn from; None = torch's global generator.
     """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator: torch.Generator | None = None
 
     def forward(self, present: Tensor) -> Tensor:
         """``(B, M)`` bool -> ``(B, M)`` bool."""

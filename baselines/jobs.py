@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,16 +11,19 @@ import numpy as np
 import torch
 
 from baselines import create_model
-from baselines.data import Table
+from baselines.data import ClipTable
 from baselines.fitted import Fitted, fit
+from baselines.frames import FrameTable
 from baselines.hiding import ModalityDropout
+from baselines.loggers import close_logger, make_logger
 from baselines.losses import class_weights
 from baselines.members import Member, Task, decode
 from baselines.models.base import FusionModel
-from baselines.models.layers import seed_dropout
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
+from baselines.order import BucketedOrder
 from baselines.streams import Streams
 from baselines.teacher import TeacherModule
+from baselines.trainer_options import several_devices, trainer_arguments
 from mertools.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ class Job:
     """
 
     task: Task
-    table: Table
+    table: ClipTable
     rows: np.ndarray
     seed: int
     fold: int
@@ -110,7 +113,13 @@ class Job:
                 for target, prior in self.fitted.priors.items()
             }
         return Optimisation(
-            options.lr, options.weight_decay, options.value_weight, options.label_smoothing, options.focal, weights
+            options.lr,
+            options.weight_decay,
+            options.value_weight,
+            options.grad_clip,
+            options.label_smoothing,
+            options.focal,
+            weights,
         )
 
     def hiding(self) -> ModalityDropout:
@@ -120,30 +129,70 @@ class Job:
         layer.generator = self.streams.torch("dropout", self.fold, HIDING, device=options.device)
         return layer
 
+    @property
+    def dropout_seed(self) -> int:
+        """Seed of the masks of dropout."""
+        return self.streams.number("dropout", self.fold)
+
+    @property
+    def name(self) -> str:
+        """What its curves are called."""
+        return f"fold{self.fold}-seed{self.seed}" + "-search" * (self.watch is not None)
+
+    @property
+    def place(self) -> str:
+        """Where its clips lie; processes of their own take them from memory and move batches themselves."""
+        options = self.task.options
+        return "cpu" if several_devices(options.trainer) else options.device
+
+    def order(self) -> Order:
+        """The order of clips, from its first epoch."""
+        options, generator = self.task.options, self.streams.torch("order", self.fold)
+        table = self.table.rows(self.rows) if options.bucketed else None
+        if isinstance(table, FrameTable):
+            return BucketedOrder(table.lengths, options.batch_size, generator)
+        return Order(len(self.rows), options.batch_size, generator)
+
     def part(self, rows: np.ndarray) -> Part:
         """Inputs and goals of clips at `rows`, scaled by what is fitted on the clips trained on."""
         table = self.table.rows(rows)
-        versions = tuple(self.fitted.batch(version) for version in table.versions)
+        versions = tuple(self.fitted.batch(version) for version in getattr(table, "versions", ()))
         return Part(self.fitted.batch(table), self.fitted.annotations(table), versions)
 
-    def examiner(self, watch: Watch) -> Callable[[FusionModule], float]:
+    def examiner(self, watch: Watch) -> Examiner:
         """What scores the network on the watched clips, higher is better."""
-        part = self.part(watch.rows).to(self.task.options.device)
-        measure = watch.measure
-        if measure is None:
-            return lambda module: -module.evaluate(part)
-        annotations = self.table.rows(watch.rows).annotations
-        unseen = ~part.batch.present.any(dim=1).cpu().numpy()
-        return lambda module: measure.goodness(
-            annotations, decode(module.outputs(part), self.fitted, unseen, self.task.targets)
-        )
+        return Examiner(self, watch)
 
     def network(self) -> FusionModel:
         """The network with its initial weights."""
+        task = self.task
         with self.streams.initialising(self.fold):
-            model = create_model(self.task.model, dims=self.dims, heads=self.task.heads, **self.task.config)
+            model = create_model(task.model, dims=self.dims, heads=task.heads, level=task.options.level, **task.config)
         assert isinstance(model, FusionModel)  # noqa: S101 - checked when the run was planned
         return model
+
+
+class Examiner:
+    """Scores a network on watched clips, higher is better; an object, because processes cannot be given functions.
+
+    Args:
+        job: what is trained.
+        watch: the clips.
+    """
+
+    def __init__(self, job: Job, watch: Watch) -> None:
+        self.part = job.part(watch.rows).to(job.place)
+        self.measure = watch.measure
+        self.annotations = job.table.rows(watch.rows).annotations
+        self.unseen = ~self.part.batch.present.any(dim=1).cpu().numpy()
+        self.fitted, self.targets = job.fitted, job.task.targets
+
+    def __call__(self, module: FusionModule) -> float:
+        """The score of the network as it is."""
+        if self.measure is None:
+            return -module.evaluate(self.part)
+        found = decode(module.outputs(self.part), self.fitted, self.unseen, self.targets)
+        return self.measure.goodness(self.annotations, found)
 
 
 @dataclass(frozen=True)
@@ -177,7 +226,7 @@ class Trained:
         return Member(job.fold, job.seed, self.best_epochs, scores, job.fitted, self.model, job.task.config)
 
 
-def usable(table: Table, rows: np.ndarray, what: str) -> np.ndarray:
+def usable(table: ClipTable, rows: np.ndarray, what: str) -> np.ndarray:
     """The positions among `rows` of clips with an embedding and an annotation.
 
     Raises:
@@ -207,8 +256,17 @@ def run_jobs(jobs: Iterable[Job]) -> Iterator[Trained]:
 
 
 def try_jobs(jobs: Iterable[Job]) -> Iterator[Trained | TrainingError]:
-    """As `run_jobs`, but a training that fails leaves its error in its place and the others go on."""
-    for job in jobs:
+    """As `run_jobs`, but a training that fails leaves its error in its place and the others go on.
+
+    Jobs of one shape run in stacks, as far as their option `stack` allows; the rest runs one by one.
+    """
+    from baselines.population import StackPlan
+
+    plan = StackPlan(list(jobs))
+    for number, job in enumerate(plan.jobs):
+        if plan.is_stacked(number):
+            yield plan.result(number)
+            continue
         try:
             yield run_alone(job)
         except TrainingError as error:
@@ -223,27 +281,41 @@ def run_alone(job: Job) -> Trained:
     """
     options = job.task.options
     model = job.network()
-    seed_dropout(model, job.streams.torch("dropout", job.fold, device=options.device))
-    part = job.part(job.rows).to(options.device)
-    choice = job.streams.torch("order", job.fold, VERSION, device=options.device)
-    module = FusionModule(model, part, job.optimisation, job.hiding(), choice)
-    if options.teacher and job.unlabelled is not None and len(job.unlabelled):
-        module = TeacherModule(
-            model,
-            part,
-            job.optimisation,
-            job.hiding(),
-            choice,
-            unlabelled=job.part(job.unlabelled).to(options.device),
-            decay=options.teacher,
-            weight=options.consistency,
-            draws=job.streams.torch("order", job.fold, TAUGHT, device=options.device),
-        )
+    module = _module(job, model)
     search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
-    order = Order(len(job.rows), options.batch_size, job.streams.torch("order", job.fold))
-    run_trainer(module, order, epochs=job.epochs, device=options.device, callbacks=[search] if search else None)
+    logger = make_logger(options, job.task.logs, job.name) if job.task.logs else None
+    run_trainer(
+        module,
+        job.order(),
+        epochs=job.epochs,
+        device=options.device,
+        callbacks=[search] if search else None,
+        logger=logger,
+        arguments=trainer_arguments(options.trainer),
+    )
+    close_logger(logger)
     model = module.judged
-    if search and search.weights:
-        model.load_state_dict(search.weights)
     return Trained(job, model.cpu().eval(), tuple(search.scores) if search else ())
+
+
+def _module(job: Job, model: FusionModel) -> FusionModule:
+    """The network with its clips and its loss; with a teacher, if there is one."""
+    options = job.task.options
+    part, choice = (
+        job.part(job.rows).to(job.place),
+        job.streams.torch("order", job.fold, VERSION, device=options.device),
+    )
+    arguments = (model, part, job.optimisation, job.dropout_seed)
+    if not options.teacher or job.unlabelled is None or not len(job.unlabelled):
+        return FusionModule(*arguments, epochs=job.epochs, hide=job.hiding(), choice=choice)
+    return TeacherModule(
+        *arguments,
+        epochs=job.epochs,
+        hide=job.hiding(),
+        choice=choice,
+        unlabelled=job.part(job.unlabelled).to(job.place),
+        decay=options.teacher,
+        weight=options.consistency,
+        draws=job.streams.torch("order", job.fold, TAUGHT, device=options.device),
+    )

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from baselines.data import Table
+from baselines.data import ClipTable
 from baselines.fitted import Fitted
+from baselines.frames import FrameClips, forward
 from baselines.models.base import FusionModel
 from baselines.options import TrainOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mertools.targets import Target
 
 EVALUATION_BATCH = 8192
@@ -48,12 +51,21 @@ class Member:
 
 @dataclass(frozen=True)
 class Task:
-    """What all members of a run have in common."""
+    """What all members of a run have in common.
+
+    Attributes:
+        model: name of the model.
+        config: its options.
+        targets: what it learns.
+        options: options of training, with `level` and `alignment` settled.
+        logs: folder for the curves of its trainings; None = none are kept.
+    """
 
     model: str
     config: Mapping[str, Any]
     targets: tuple[Target, ...]
     options: TrainOptions
+    logs: Path | None = None
 
     @property
     def heads(self) -> dict[str, int]:
@@ -61,7 +73,7 @@ class Task:
         return {t.name: len(t.classes) if t.kind == "classes" else 1 for t in self.targets}
 
 
-def predict_table(member: Member, table: Table, targets: Sequence[Target]) -> dict[str, np.ndarray]:
+def predict_table(member: Member, table: ClipTable, targets: Sequence[Target]) -> dict[str, np.ndarray]:
     """Predict every clip of `table` with one member.
 
     A clip without any embedding gets what the training part says about clips in general: the relative frequency of the
@@ -72,8 +84,9 @@ def predict_table(member: Member, table: Table, targets: Sequence[Target]) -> di
     """
     batch = member.fitted.batch(table)
     starts = range(0, max(len(table), 1), EVALUATION_BATCH)
+    parts = [batch] if isinstance(batch, FrameClips) else [batch.rows(slice(s, s + EVALUATION_BATCH)) for s in starts]
     with torch.inference_mode():
-        outputs = [member.model(batch.rows(slice(start, start + EVALUATION_BATCH))).heads for start in starts]
+        outputs = [forward(member.model, part).heads for part in parts]
     heads = {target.name: torch.cat([output[target.name] for output in outputs]) for target in targets}
     return decode(heads, member.fitted, ~batch.present.any(dim=1).numpy(), targets)
 

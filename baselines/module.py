@@ -7,19 +7,26 @@ models needs the same three things: a loss per member, an order per member, an o
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
+from torch.multiprocessing import ProcessRaisedException
 
 from baselines.augmentation import mixed
+from baselines.frames import FrameClips, forward
 from baselines.hiding import ModalityDropout
 from baselines.losses import joint_loss
 from baselines.models.base import Batch, FusionModel
+from baselines.models.dropout import dropout_layers, seed_dropout
 from mertools.errors import TrainingError
 
 
@@ -28,12 +35,12 @@ class Part:
     """Inputs and goals of N clips, in memory.
 
     Attributes:
-        batch: embeddings of all N clips.
+        batch: embeddings of all N clips; at frame level what makes batches of some of them.
         goals: per target: class indices ``(N,)`` int64 (-1 = missing) or standardised values ``(N,)`` (NaN = missing).
         versions: further embeddings of the same clips (corrupted ones), each as long as `batch`.
     """
 
-    batch: Batch
+    batch: Batch | FrameClips
     goals: Mapping[str, Tensor]
     versions: tuple[Batch, ...] = ()
 
@@ -57,9 +64,10 @@ class Optimisation:
     """How weights move.
 
     Attributes:
-        lr: Adam's step size.
-        weight_decay: its L2 penalty.
+        lr: step size of Adam.
+        weight_decay: L2 penalty.
         value_weight: weight of values in the joint loss.
+        grad_clip: largest size of an element of a gradient; below 0 = any.
         label_smoothing: of class targets.
         focal: exponent of the focal loss.
         class_weights: per class target the weights of its classes; empty = all equal.
@@ -68,6 +76,7 @@ class Optimisation:
     lr: float
     weight_decay: float
     value_weight: float
+    grad_clip: float = -1.0
     label_smoothing: float = 0.0
     focal: float = 0.0
     class_weights: Mapping[str, Tensor] = field(default_factory=dict)
@@ -76,19 +85,33 @@ class Optimisation:
 class FusionModule(LightningModule):
     """One model, its training part and its loss.
 
+    Trained in several processes, each takes its share of every batch, weighted so that gradients are those of the whole
+    batch (exactly so where all of its clips are annotated).
+
     Args:
         model: the network.
         part: the clips to train on.
         optimisation: how weights move.
+        dropout_seed: of the masks of dropout; each of several processes draws others.
+        epochs: most epochs.
         hide: what hides spaces of a clip from the network while it learns.
         choice: draws which version of a clip the network sees; None = torch's global generator.
+
+    Attributes:
+        history: ``(epochs,)`` score of watched clips after each epoch, NaN where there is none: a buffer, because
+            buffers come back from processes.
     """
+
+    history: Tensor
 
     def __init__(
         self,
         model: FusionModel,
         part: Part,
         optimisation: Optimisation,
+        dropout_seed: int,
+        *,
+        epochs: int = 0,
         hide: ModalityDropout | None = None,
         choice: torch.Generator | None = None,
     ) -> None:
@@ -96,9 +119,23 @@ class FusionModule(LightningModule):
         self.model = model
         self.part = part
         self.optimisation = optimisation
+        self.dropout_seed = dropout_seed
+        self._dropout = dropout_layers(model)
+        self.register_buffer("history", torch.full((epochs,), torch.nan, dtype=torch.float64))
         self.hide = hide or ModalityDropout(0.0)
         self.choice = choice
         self._total = torch.zeros(())
+        self._n_batches = 0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a process of its own, where Lightning must be told once more to be quiet."""
+        _quieten()
+        super().__setstate__(state)
+
+    def on_fit_start(self) -> None:
+        """In a process of its own: flush denormal numbers, as the one that started it does."""
+        if self.trainer.world_size > 1:
+            torch.set_flush_denormal(True)
 
     @property
     def judged(self) -> FusionModel:
@@ -109,7 +146,7 @@ class FusionModule(LightningModule):
         """What is minimised on `part`, in the module's present mode."""
         how = self.optimisation
         return joint_loss(
-            self.model(part.batch),
+            forward(self.model, part.batch),
             part.goals,
             how.value_weight,
             weights=how.class_weights,
@@ -119,8 +156,14 @@ class FusionModule(LightningModule):
 
     def training_step(self, index: Tensor, _: int) -> Tensor:
         """Loss of the clips at positions `index`."""
+        weight = 1.0
+        seed_dropout(self._dropout, self.dropout_seed + self.trainer.global_rank, self.global_step, self.device)
+        if self.trainer.world_size > 1:
+            index, weight = share(index.cpu(), self.trainer.global_rank, self.trainer.world_size)
         part = self.part.rows(index)
-        loss = self.loss(replace(part, batch=self.shown(part)))
+        part = part.to(self.device) if self.trainer.world_size > 1 else part
+        loss = self.loss(replace(part, batch=self.shown(part))) * weight
+        self._n_batches += 1
         self._total = self._total + loss.detach()
         return loss
 
@@ -136,6 +179,7 @@ class FusionModule(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Begin a new sum of losses."""
         self._total = torch.zeros((), device=self.device)
+        self._n_batches = 0
 
     def on_train_epoch_end(self) -> None:
         """Stop where the loss is no number.
@@ -149,11 +193,17 @@ class FusionModule(LightningModule):
                 f"the loss became {self._total.item()} in epoch {self.current_epoch + 1}.",
                 f"Lower the step size (lr={self.optimisation.lr:g} now).",
             )
+        if self.logger is not None:
+            self.log("loss/train", self._total / max(self._n_batches, 1), rank_zero_only=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, with all parameters in one fused step."""
+        """Adam, with all parameters in one fused step (which cannot cut gradients in mixed precision)."""
+        clipped = self.trainer.gradient_clip_val is not None and "mixed" in str(self.trainer.precision)
         return torch.optim.Adam(
-            self.model.parameters(), self.optimisation.lr, weight_decay=self.optimisation.weight_decay, fused=True
+            self.model.parameters(),
+            self.optimisation.lr,
+            weight_decay=self.optimisation.weight_decay,
+            fused=not clipped,
         )
 
     @torch.inference_mode()
@@ -163,8 +213,9 @@ class FusionModule(LightningModule):
         Where clips have versions, the mean over all of them.
         """
         self.judged.eval()
+        part = part.to(self.device)
         weight, versions = self.optimisation.value_weight, (part.batch, *part.versions)
-        losses = [float(joint_loss(self.judged(batch), part.goals, weight)) for batch in versions]
+        losses = [float(joint_loss(forward(self.judged, batch), part.goals, weight)) for batch in versions]
         self.model.train()
         return sum(losses) / len(losses)
 
@@ -172,7 +223,7 @@ class FusionModule(LightningModule):
     def outputs(self, part: Part) -> dict[str, Tensor]:
         """What the heads say of `part` without dropout."""
         self.judged.eval()
-        heads = self.judged(part.batch).heads
+        heads = forward(self.judged, part.to(self.device).batch).heads
         self.model.train()
         return heads
 
@@ -223,35 +274,113 @@ class EpochSearch(Callback):
         """Note the score."""
         assert isinstance(pl_module, FusionModule)  # noqa: S101 - the callback is private to this module's training
         self.scores.append(self.examine(pl_module))
+        if len(self.scores) <= len(pl_module.history):
+            pl_module.history[len(self.scores) - 1] = self.scores[-1]
+        if trainer.logger is not None:
+            pl_module.log("score/watched", self.scores[-1], rank_zero_only=True)
         if self.keep and self.best_epochs == len(self.scores):
             self.weights = {name: value.detach().clone() for name, value in pl_module.judged.state_dict().items()}
         trainer.should_stop = len(self.scores) - self.best_epochs >= self.patience
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the network the weights of the best epoch, if they are kept."""
+        if self.weights:
+            pl_module.judged.load_state_dict(self.weights)
+
+
+def share(index: Tensor, rank: int, world_size: int) -> tuple[Tensor, float]:
+    """The positions of a batch that one of several processes takes, and the weight of its loss.
+
+    Gradients are averaged over processes, and losses are means over clips: a share of n of N clips weighs
+    ``n · world_size / N``. A process for which nothing is left takes a clip at weight zero.
+    """
+    own = index[rank::world_size]
+    if not len(own):
+        return index[:1], 0.0
+    return own, len(own) * world_size / len(index)
+
 
 def run_trainer(
-    module: FusionModule, order: Order, *, epochs: int, device: str, callbacks: list[Callback] | None = None
+    module: FusionModule,
+    order: Order,
+    *,
+    epochs: int,
+    device: str,
+    callbacks: list[Callback] | None = None,
+    logger: Logger | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> None:
-    """Train `module` for at most `epochs` epochs: no logger, no checkpoint, no progress bar, no word on the screen.
+    """Train `module` for at most `epochs` epochs: no checkpoint of Lightning's, and unless asked for no word.
+
+    Args:
+        module: the network with its training part.
+        order: of the clips.
+        epochs: most epochs.
+        device: ``cpu`` or ``cuda``.
+        callbacks: more of them.
+        logger: where curves go.
+        arguments: of ``lightning.Trainer``, from `baselines.trainer_options.trainer_arguments`.
 
     Raises:
         KeyboardInterrupt: if the user stopped it (Lightning turns that into an exit of its own).
+        TrainingError: if the loss becomes NaN or infinite, or a process of the training fails.
     """
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    clip = module.optimisation.grad_clip
+    settings: dict[str, Any] = {
+        "accelerator": "gpu" if device == "cuda" else "cpu",
+        "devices": 1,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        **({"gradient_clip_val": clip, "gradient_clip_algorithm": "value"} if clip > 0 else {}),
+        **(arguments or {}),
+    }
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
+        _quieten()
         trainer = Trainer(
-            accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
             max_epochs=epochs,
             callbacks=callbacks,
-            logger=False,
+            logger=logger or False,
             enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            **settings,
         )
         try:
-            trainer.fit(module, order)
+            with _tensors_shared_as_files():
+                trainer.fit(module, order)
+        except ProcessRaisedException as error:
+            raise _in_words(str(error)) from None
         except SystemExit as stop:
             if isinstance(stop.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
+    for search in callbacks or []:
+        if isinstance(search, EpochSearch) and not search.scores:  # it was at work in other processes
+            search.scores = module.history[~module.history.isnan()].tolist()
+
+
+def _quieten() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+
+
+@contextmanager
+def _tensors_shared_as_files() -> Iterator[None]:
+    """Tensors that two layers hold (an LSTM's weights) cannot be passed to a process by file descriptor."""
+    before = torch.multiprocessing.get_sharing_strategy()
+    torch.multiprocessing.set_sharing_strategy("file_system")
+    try:
+        yield
+    finally:
+        torch.multiprocessing.set_sharing_strategy(before)
+
+
+def _in_words(traceback: str) -> TrainingError:
+    last = traceback.strip().splitlines()[-1]
+    found = re.search(r"TrainingError: (.*)", last)
+    return TrainingError(
+        "MER-T089",
+        f"a process of the training failed: {found.group(1) if found else last}",
+        "trainer.devices=1 runs the training in one process.",
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from baselines.levels import settle
+from baselines.loggers import logger_name
 from baselines.losses import ClassWeights
 from baselines.models.base import FusionModel, config_fields
 from baselines.streams import Stream, Streams
+from baselines.trainer_options import gather
 from mertools.config import from_mapping
 from mertools.errors import ConfigError, did_you_mean
 
@@ -68,6 +71,10 @@ class TrainOptions:
         batch_size: clips per step.
         lr: step size of Adam.
         weight_decay: L2 penalty inside Adam, as the reference has it.
+        grad_clip: largest absolute value of a gradient's elements; negative = any.
+        trainer: further arguments of ``lightning.Trainer``, see `baselines.trainer_options`.
+        logger: curves under ``RUN/logs``: ``none``, ``tensorboard``, ``wandb`` or ``mlflow``; empty = ``tensorboard``
+            for level frame where it is installed, else ``none``.
         value_weight: weight of the squared error of standardised values beside the cross-entropy.
         class_weights: of the cross-entropy, from the training part: ``none``, ``balanced`` (N / (C n_c)), ``sqrt`` (its
             root). These three shape what is learned; epochs are chosen by the plain loss.
@@ -82,11 +89,23 @@ class TrainOptions:
         consistency: weight of the teacher's loss.
         unlabelled_splits: splits of clips without labels; empty = all of role candidate and unlabelled.
         modality_dropout: probability that a space is hidden from a clip in training, in [0, 1); never all of them.
+        level: what a clip is to the model: ``utterance`` (one row) or ``frame`` (rows over time); empty = the model's
+            first level.
+        alignment: at level frame, how rows of several spaces are brought together: ``time`` (common windows of `step_s`
+            seconds), ``none`` (each space by itself), ``reference`` and ``reference_aligned`` (by position and with
+            zero rows, as the published code does; see `baselines.alignment`); empty = ``time`` for models that need one
+            length for all spaces, else ``none``.
+        step_s: length of a window in seconds; the default is about one spoken word.
+        max_rows: most rows of a clip; longer ones are averaged (``none``) or get longer windows (``time``).
+        bucketed: at level frame, whether batches are made of clips alike in length: less padding, less chance.
         standardise: whether embeddings are standardised, dimension by dimension, on the training part.
         standardise_values: whether value targets are standardised on the training part; without, errors count in their
             own unit, and a clip without any embedding gets 0.
         pca: principal components kept per space, fitted on the training part; 0 = all dimensions.
-        threads: threads of torch on CPU; small networks are fastest with 1.
+        stack: most networks that are trained together, stacked along an axis; 0 = as many as `memory` allows, 1 = one by
+            one. How many changes nothing in the numbers but between one by one and stacked (rounding).
+        memory: GB that a stack may take; 0 = half of what the machine (or its GPU) has.
+        threads: threads on CPU; a network trained alone is fastest with 1, a stack shares its members among them.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -114,6 +133,9 @@ class TrainOptions:
     batch_size: int = 64
     lr: float = 5e-4
     weight_decay: float = 1e-3
+    grad_clip: float = -1.0
+    trainer: dict[str, Any] = field(default_factory=dict)
+    logger: Literal["", "none", "tensorboard", "wandb", "mlflow"] = ""
     value_weight: float = 1.0
     class_weights: ClassWeights = "none"
     label_smoothing: float = 0.0
@@ -124,9 +146,16 @@ class TrainOptions:
     teacher: float = 0.0
     consistency: float = 1.0
     unlabelled_splits: tuple[str, ...] = ()
+    level: Literal["", "utterance", "frame"] = ""
+    alignment: Literal["", "time", "reference", "reference_aligned", "none"] = ""
+    step_s: float = 0.25
+    max_rows: int = 128
+    bucketed: bool = False
     standardise: bool = True
     standardise_values: bool = True
     pca: int = 0
+    stack: int = 0
+    memory: float = 0.0
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
 
@@ -136,16 +165,28 @@ class TrainOptions:
         Raises:
             ValueError: if a value is out of range (reported as a wrong option).
         """
-        for name in ("repeats", "epochs", "patience", "batch_size", "threads"):
+        for name in ("repeats", "epochs", "patience", "batch_size", "threads", "max_rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca"):
+        for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca", "stack"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative")
+        if self.memory < 0:
+            raise ValueError("memory must not be negative")
         if self.inner_parts < 2:
             raise ValueError("inner_parts must be at least 2")
+        if self.step_s <= 0:
+            raise ValueError("step_s must be positive")
+        if self.grad_clip == 0:
+            raise ValueError("grad_clip must be positive, or negative for none")
+        if self.grad_clip > 0 and "gradient_clip_val" in self.trainer:
+            raise ValueError("grad_clip and trainer.gradient_clip_val exclude each other")
         if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:
             raise ValueError("lr must be positive, weight_decay and value_weight not negative")
+        self._check_learning()
+
+    def _check_learning(self) -> None:
+        """Check what shapes the loss and learns without labels."""
         for name in ("label_smoothing", "modality_dropout", "teacher"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1)")
@@ -184,6 +225,7 @@ def split_options(
     Raises:
         ConfigError: for a key that neither has, or a value of the wrong type or range.
     """
+    values = gather(values)
     if values.get("protocol") == "published":
         values = {**PUBLISHED, **values}
     of_training = [f.name for f in fields(TrainOptions)]
@@ -198,7 +240,8 @@ def split_options(
             )
     options = from_mapping(TrainOptions, {k: _listed(k, v) for k, v in values.items() if k in of_training}, "train")
     config = from_mapping(model_class.Config, {k: v for k, v in values.items() if k in of_model}, f"model {model}")
-    return options, {f.name: getattr(config, f.name) for f in fields(config)}
+    logger_name(options)  # one that is not installed is found out before anything is read
+    return settle(options, model, model_class), {f.name: getattr(config, f.name) for f in fields(config)}
 
 
 def _listed(key: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baselines.data import Table, is_annotated
+from baselines.data import ClipTable, is_annotated
 from baselines.protocol import Fold, k_folds, leave_one_value_out, published_folds, strata_of
 from baselines.seen import refuse_scored
 from mertools.errors import TrainingError, did_you_mean
@@ -73,7 +73,7 @@ def make_plan(corpus: Corpus, track: str | None, target: Sequence[str], options:
     return Plan(chosen, targets, train_splits, _test_splits(corpus, chosen, train_splits, options), annotated)
 
 
-def make_folds(plan: Plan, table: Table, options: TrainOptions) -> tuple[list[Fold], np.ndarray | None]:
+def make_folds(plan: Plan, table: ClipTable, options: TrainOptions) -> tuple[list[Fold], np.ndarray | None]:
     """Folds of the training clips, and the groups that their inner splits keep together (None = clips).
 
     Raises:
@@ -110,7 +110,7 @@ def make_folds(plan: Plan, table: Table, options: TrainOptions) -> tuple[list[Fo
     return leave_one_value_out(scheme, values), np.array(values)
 
 
-def warn_of_absent_classes(plan: Plan, table: Table, folds: Sequence[Fold]) -> None:
+def warn_of_absent_classes(plan: Plan, table: ClipTable, folds: Sequence[Fold]) -> None:
     """Say which classes a fold cannot learn, because every clip of them is left out there."""
     for target in plan.targets:
         column = table.annotations[target.name]
@@ -128,7 +128,7 @@ def warn_of_absent_classes(plan: Plan, table: Table, folds: Sequence[Fold]) -> N
                 )
 
 
-def strata(plan: Plan, table: Table) -> np.ndarray:
+def strata(plan: Plan, table: ClipTable) -> np.ndarray:
     """What folds of `table` spread evenly: the first class target, else the first value in quintiles of `table`."""
     first = next((t for t in plan.targets if t.kind == "classes"), plan.targets[0])
     return strata_of(table.annotations[first.name])

@@ -13,10 +13,11 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines.calibration import temperature_of, tempered
-from baselines.data import Table, coverage, load_table
+from baselines.data import ClipTable, coverage
+from baselines.levels import load_clips
 from baselines.members import average, predict_table
 from baselines.runs import Run, to_predictions
-from baselines.spaces import Feature
+from baselines.spaces import Feature, level_option
 from mertools.config import canonical_json, parse_name_spec
 from mertools.corpus import Clip, Corpus, Split
 from mertools.errors import TrainingError
@@ -48,7 +49,7 @@ def predict(
     return predict_rows(run, table, ensemble)
 
 
-def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> Table:
+def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> ClipTable:
     """Embeddings of `clips` in exactly the spaces that the run was trained on.
 
     Raises:
@@ -58,7 +59,7 @@ def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> T
     for feature in run.design.features:
         if feature.fingerprint not in there:
             raise missing_space(feature, store, corpus.folder)
-    table = load_table(store, run.design.features, corpus, clips, ())
+    table = load_clips(store, run.design.features, corpus, clips, (), run.design.alignment)
     for label, share in coverage(table, run.design.features).items():
         if share < 1:
             log.warning("%s: %.1f %% of the clips have an embedding, the rest is masked", label, 100 * share)
@@ -80,7 +81,7 @@ class Ensemble:
     calibrate: bool = False
 
 
-def predict_rows(run: Run, table: Table, ensemble: Ensemble | None = None) -> Predictions:
+def predict_rows(run: Run, table: ClipTable, ensemble: Ensemble | None = None) -> Predictions:
     """Mean of the members' probabilities (or logits) and values.
 
     Raises:
@@ -253,12 +254,11 @@ def _corpus_of(files: Sequence[Path | str], folder: Path, features: Sequence[Fea
 
 def missing_space(feature: Feature, store: Store, folder: Path) -> TrainingError:
     """What to say where a store lacks a space that a run was trained on."""
-    others = [s.fingerprint for s in store.spaces() if s.extractor == feature.name]
-    there = f"it has {feature.name} as {', '.join(others)}" if others else f"it has nothing of {feature.name}"
+    others = [f"{s} ({s.level}, {s.dim} dimensions)" for s in store.spaces() if s.extractor == feature.name]
+    there = f"it has {', '.join(others)}" if others else f"it has nothing of {feature.name}"
+    own = f"{feature.label} ({feature.level}, {feature.dim} dimensions)"
     return TrainingError(
-        "MER-T050",
-        f"the run was trained on {feature.label}, which the store lacks; {there}.",
-        _extract_again(feature, folder),
+        "MER-T050", f"the run was trained on {own}, which the store lacks; {there}.", _extract_again(feature, folder)
     )
 
 
@@ -266,4 +266,4 @@ def _extract_again(feature: Feature, folder: Path) -> str:
     from feature_extractors import EXTRACTORS
 
     spec = feature.extractor_spec() if feature.name in EXTRACTORS else feature.name
-    return f"Run: mertools extract {folder} --with {spec}"
+    return f"Run: mertools extract {folder} --with {spec}{level_option(feature.level)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baselines.data import Table, coverage
+from baselines.data import ClipTable, coverage
 from baselines.members import average
 from baselines.options import TrainOptions
 from baselines.plan import interval_groups
@@ -119,7 +119,7 @@ def fold_means(by_fold: Sequence[Mapping[str, float | None]]) -> dict[str, float
 
 
 def fold_scores(
-    measures: Sequence[Measure], table: Table, fold: Fold, per_seed: Sequence[Arrays]
+    measures: Sequence[Measure], table: ClipTable, fold: Fold, per_seed: Sequence[Arrays]
 ) -> dict[str, float | None]:
     """Mean over seeds of each measure on the clips that a fold left out."""
     annotations = {target: column[fold.test] for target, column in table.annotations.items()}

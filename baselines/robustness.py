@@ -139,6 +139,11 @@ def load_training_table(run: Run, corpus: Corpus, store: Path | str | None = Non
     Raises:
         TrainingError: if the corpus has none of them.
     """
+    if run.design.alignment is not None:
+        raise TrainingError(
+            "MER-T116", f"{run.folder} reads rows over time; versions of clips are compared at level utterance.",
+            "Train with level=utterance.",
+        )  # fmt: skip
     trained = read_folds(run)
     clips = tuple(clip for clip in corpus.select(run.metrics["protocol"]["train_splits"]) if clip.name in trained)
     if not clips:

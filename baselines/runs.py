@@ -33,6 +33,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from baselines import create_model
+from baselines.alignment import Alignment
 from baselines.fitted import Fitted, Projection
 from baselines.members import Member
 from baselines.models.base import FusionModel
@@ -101,6 +102,8 @@ class Design:
         members: stems of the checkpoint files.
         averaging: what is averaged over members.
         format: version of this file.
+        level: what a clip is to the models.
+        alignment: at level frame, how rows over time are brought together.
     """
 
     model: str
@@ -110,6 +113,8 @@ class Design:
     members: tuple[str, ...]
     averaging: Literal["probabilities", "logits"] = "probabilities"
     format: int = FORMAT
+    level: str = "utterance"
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True)
@@ -257,7 +262,8 @@ def load_member(folder: Path, stem: str, design: Design) -> Member:
         priors = {t.name: tensors[f"prior.{t.name}"].numpy() for t in design.targets if t.kind == "classes"}
         heads = {t.name: len(t.classes) if t.kind == "classes" else 1 for t in design.targets}
         config = facts.get("config") or design.config
-        model = create_model(design.model, dims=tuple(p.dim for p in projections), heads=heads, **config)
+        dims = tuple(p.dim for p in projections)
+        model = create_model(design.model, dims=dims, heads=heads, level=design.level, **config)
         model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         problem = str(error).splitlines()[0]

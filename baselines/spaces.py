@@ -26,7 +26,7 @@ class Feature:
     Attributes:
         name: extractor.
         fingerprint: of the space.
-        level: level of the space; ``frame`` is averaged over time.
+        level: level of the space; at level utterance of a training ``frame`` is averaged over time.
         dim: D.
         typed: ``NAME@FINGERPRINT[:key=value...]``, with the options that the user typed.
         revision: code revision of the extractor.
@@ -69,21 +69,24 @@ class Feature:
         return f"{self.name}@{self.fingerprint}"
 
 
-def find_features(store: Store, words: str | Sequence[str], corpus_folder: Path) -> list[Feature]:
+def find_features(
+    store: Store, words: str | Sequence[str], corpus_folder: Path, *, level: str = "utterance"
+) -> list[Feature]:
     """The spaces that ``--features`` names.
 
     At equal settings a space of level utterance comes before one of level frame, which serves where the family's rule
-    allows its mean.
+    allows its mean. For models of level frame only spaces of that level will do.
 
     Args:
         store: where to look.
         words: comma list, or one ``NAME[@FINGERPRINT][:key=value...]`` each.
         corpus_folder: for the command in error messages.
+        level: of the training.
 
     Raises:
         TrainingError: if a space is absent, or several match; the message lists what is there.
     """
-    features = [_find(store, spec, corpus_folder) for spec in parse_name_specs(words)]
+    features = [_find(store, spec, corpus_folder, level) for spec in parse_name_specs(words)]
     labels = [feature.label for feature in features]
     for label in labels:
         if labels.count(label) > 1:
@@ -91,7 +94,7 @@ def find_features(store: Store, words: str | Sequence[str], corpus_folder: Path)
     return features
 
 
-def _find(store: Store, spec: NameSpec, corpus_folder: Path) -> Feature:
+def _find(store: Store, spec: NameSpec, corpus_folder: Path, level: str) -> Feature:
     spaces = [s for s in store.spaces() if s.level in ("utterance", "frame")]
     named = [s for s in spaces if s.extractor == spec.name]
     if spec.fingerprint:
@@ -100,8 +103,17 @@ def _find(store: Store, spec: NameSpec, corpus_folder: Path) -> Feature:
         options = _recorded(spec) if named else {}
         found = [s for s in named if _has(s, options)]
     if not found:
-        raise _absent(spec, spaces, named, corpus_folder)
-    usable = [s for s in found if s.level == "utterance" or s.spec.utterance == "mean"]
+        raise _absent(spec, spaces, named, corpus_folder, level)
+    if level == "frame":
+        usable = [s for s in found if s.level == "frame"]
+    else:
+        usable = [s for s in found if s.level == "utterance" or s.spec.utterance == "mean"]
+    if not usable and level == "frame":
+        raise TrainingError(
+            "MER-T082",
+            f"{spec} is in the store at utterance level only, and the model reads rows over time.",
+            f"Run: mertools extract {corpus_folder} --with {_typed(spec)}{level_option(level)}",
+        )
     if not usable:
         raise TrainingError(
             "MER-T004",
@@ -162,6 +174,11 @@ def _configuration(space: Space) -> str:
     return canonical_json([space.spec.revision, dict(space.spec.settings)])
 
 
+def level_option(level: str) -> str:
+    """What a command must say to extract at `level`."""
+    return " --level frame" if level == "frame" else ""
+
+
 def _typed(spec: NameSpec) -> str:
     return str(NameSpec(spec.name, spec.options))
 
@@ -175,7 +192,7 @@ def _described(space: Space, among: Sequence[Space]) -> str:
     return f"  {space.extractor}@{space.fingerprint}  {space.level}, {space.dim} dimensions  {differing}"
 
 
-def _absent(spec: NameSpec, spaces: list[Space], named: list[Space], corpus_folder: Path) -> TrainingError:
+def _absent(spec: NameSpec, spaces: list[Space], named: list[Space], corpus_folder: Path, level: str) -> TrainingError:
     if named:
         shown = "\n".join(_described(s, named) for s in named)
         message = f"no space of {spec.name} fits '{spec}'; the store has:\n{shown}"
@@ -183,4 +200,6 @@ def _absent(spec: NameSpec, spaces: list[Space], named: list[Space], corpus_fold
         names = sorted({s.extractor for s in spaces})
         there = f"it has: {', '.join(names)}" if names else "it is empty"
         message = f"the store has no embeddings of '{spec.name}'; {there}.{did_you_mean(spec.name, names)}"
-    return TrainingError("MER-T006", message, f"Run: mertools extract {corpus_folder} --with {_typed(spec)}")
+    return TrainingError(
+        "MER-T006", message, f"Run: mertools extract {corpus_folder} --with {_typed(spec)}{level_option(level)}"
+    )

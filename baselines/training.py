@@ -65,7 +65,7 @@ def train(
         select_by = settings.select_by or ("" if published else LOSS)
         measure = measure_named(select_by, measures_of(plan.targets, plan.track))
         material = load_material(corpus, features, plan, settings)
-        task = Task(model, config, plan.targets, settings)
+        task = Task(model, config, plan.targets, settings, folder / "logs")
         recipe = recipe_of(corpus, material, task, track)
         outcome = fit_all(task, requests_for([task] * len(material.folds), material), measure, material, folder)
         found = report(corpus, recipe, settings, material, outcome, selected_by=measure.label if measure else LOSS)
@@ -109,11 +109,11 @@ def fusion_model(name: str) -> type[FusionModel]:
         TrainingError: if it is a network of another kind.
     """
     found = MODELS.get(name)
-    if isinstance(found, type) and issubclass(found, FusionModel) and "utterance" in found.levels:
+    if isinstance(found, type) and issubclass(found, FusionModel):
         return found
     raise TrainingError(
         "MER-T040",
-        f"'{name}' does not fuse utterance embeddings, so it cannot be trained this way.",
+        f"'{name}' does not fuse embeddings of several spaces, so it cannot be trained this way.",
         "See list models.",
     )
 
@@ -225,7 +225,17 @@ def gap_to(found: Mapping[str, Any], honest: Mapping[str, float | None]) -> dict
 def design_of(task: Task, material: Material, members: Sequence[str]) -> Design:
     """What predictions need to know."""
     averaging = "logits" if task.options.protocol == "published" else "probabilities"
-    return Design(task.model, dict(task.config), task.targets, material.features, tuple(members), averaging)
+    level = task.options.level or "utterance"
+    return Design(
+        task.model,
+        dict(task.config),
+        task.targets,
+        material.features,
+        tuple(members),
+        averaging,
+        level=level,
+        alignment=material.alignment,
+    )
 
 
 def write_run(

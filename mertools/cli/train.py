@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baselines.trainer_options import OWNED, PASSED, PREFIX, gather
 from mertools.cli import Outcome, assignments, say
 from mertools.errors import ConfigError
 
@@ -38,6 +39,9 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", choices=("known", "candidates"), help="candidates: predict candidate splits, too")
     parser.add_argument("--allow-seen", action="store_true", default=None, help="score clips an extractor trained on")
     parser.add_argument("--recipe", type=Path, metavar="F", help="take what is not given here from RUN/recipe.yaml")
+    for name in (*PASSED, *OWNED):
+        shown = "an argument of lightning.Trainer, e.g. --trainer.devices=2" if name == "devices" else argparse.SUPPRESS
+        parser.add_argument(f"--{PREFIX}{name}", dest=f"{PREFIX}{name}", metavar="VALUE", help=shown)
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="options of training and model; come last")
 
 
@@ -69,9 +73,11 @@ def common_arguments(arguments: argparse.Namespace, recipe: Recipe, verb: str) -
     from mertools.corpus import Corpus
 
     targets, settings = _split_words(arguments.target or (), arguments.settings)
-    flags = {
-        name: getattr(arguments, name) for name in ("folds", "store", "augment_corpus", "seed", "labels", "allow_seen")
-    }
+    names = ("folds", "store", "augment_corpus", "seed", "labels", "allow_seen")
+    flags = {name: getattr(arguments, name) for name in (*names, *(PREFIX + name for name in (*PASSED, *OWNED)))}
+    given = gather({name: value for name, value in flags.items() if value is not None} | assignments(settings))
+    if "trainer" in given:
+        given["trainer"] = {**((recipe.options or {}).get("trainer") or {}), **given["trainer"]}
     named = bool(arguments.track or targets)
     corpus = _needed(arguments.corpus or recipe.corpus, "--corpus DIR", verb)
     return {
@@ -81,10 +87,7 @@ def common_arguments(arguments: argparse.Namespace, recipe: Recipe, verb: str) -
         "out": arguments.out,
         "track": arguments.track if named else recipe.track or None,
         "target": targets if named else () if recipe.track else recipe.target,
-        "options": {
-            **{name: value for name, value in flags.items() if value is not None},
-            **assignments(settings),
-        },
+        "options": given,
     }
 
 

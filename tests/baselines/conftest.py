@@ -128,3 +128,33 @@ def corrupted(corpus: Corpus, folder: Path, *, shift: float = 3.0, spaces: tuple
 def corrupt_as() -> Any:
     """`corrupted`, for test modules."""
     return corrupted
+
+
+ROW_SPACES = {"face/rows": (6, 25.0), "audio/rows": (5, 50.0), "text/rows": (4, None)}
+
+
+@pytest.fixture(scope="session")
+def framed(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """As `original`, with three spaces of level frame: 1 to 60 rows a clip, words without times; some are missing."""
+    made = make_corpus(tmp_path_factory.mktemp("framed") / "corpus")
+    rng = np.random.default_rng(5)
+    centres = rng.normal(size=(len(EMOTIONS), 8))
+    with open_store(made.folder / "store") as store:
+        for name, (dim, rate_hz) in ROW_SPACES.items():
+            space = store.declare(SpaceSpec(name, "frame", dim, 1, {"size": dim}))
+            with store.writer(space) as writer:
+                for number, clip in enumerate(made.clips):
+                    if name == "face/rows" and number % 10 == 3:
+                        writer.fail(clip.name, "no_face", "nobody there.")
+                        continue
+                    n_rows = int(rng.integers(1, 60 if rate_hz else 9))
+                    rows = 1.5 * centres[number % len(EMOTIONS), :dim] + rng.normal(size=(n_rows, dim))
+                    times = np.arange(n_rows) / rate_hz if rate_hz else np.full(n_rows, np.nan)
+                    writer.add(clip.name, rows.astype(np.float32), times)
+    return Corpus.read(made.folder)
+
+
+@pytest.fixture
+def rows_corpus(framed: Corpus, tmp_path: Path) -> Corpus:
+    """A copy of `framed` to change at will."""
+    return Corpus.read(shutil.copytree(framed.folder, tmp_path / "corpus"))

@@ -91,7 +91,7 @@ def test_what_a_fold_leaves_out_has_no_say(
     honest = fitted(sparse, "honest", fast, **options)
     rows = list(csv.DictReader((honest.folder / "folds.csv").open()))
     left_out = {row["name"] for row in rows if row["fold"] == "0"}
-    load = material_module.load_table
+    load = material_module.load_clips
 
     def spoiled(*arguments: Any) -> Table:
         table = load(*arguments)
@@ -116,7 +116,7 @@ def test_what_a_fold_leaves_out_has_no_say(
     monkeypatch.setattr(material_module, "make_folds", noting)
     fitted(sparse, "noted", fast, **options)
     monkeypatch.setattr(material_module, "make_folds", same_folds)
-    monkeypatch.setattr(material_module, "load_table", spoiled)
+    monkeypatch.setattr(material_module, "load_clips", spoiled)
     again = fitted(sparse, "spoiled", fast, **options)
 
     def weights(run: Run, fold: int) -> dict[str, torch.Tensor]:
