@@ -92,7 +92,8 @@ def test_sounds_and_transcripts_of_other_columns_and_known_origin_are_predicted(
     (tmp_path / "t3.txt").write_text(richer.clip("t3").text("text_en"))
     found = predict_clips(run, [corpus.clip("t3").audio, tmp_path / "t3.txt"])
     expected = predict(run, richer, "train")
-    np.testing.assert_array_equal(found.probabilities[0], expected.probabilities[expected.names.index("t3")])
+    at = expected.names.index("t3")  # one clip and many are multiplied in another order: rounding
+    np.testing.assert_allclose(found.probabilities[0], expected.probabilities[at], atol=1e-7)
 
 
 def test_bad_files_are_reported(heard: tuple[Corpus, Run], tmp_path: Path) -> None:

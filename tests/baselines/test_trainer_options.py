@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from baselines.members import Task
 from baselines.models.attention import Attention
 from baselines.module import share
 from baselines.options import TrainOptions
+from baselines.population.plan import may_be_stacked
 from baselines.spaces import find_features
 from baselines.trainer_options import OWNED, PASSED, gather, several_devices, trainer_arguments
 from mertools.cli import main
@@ -242,6 +244,15 @@ def job_of(corpus: Corpus, *, watch: bool = False, **options: Any) -> Job:
     task = Task("attention", {"hidden_dim": 8, "dropout": 0.0}, targets, settings)
     rows = np.arange(0, 60)
     return Job(task, table, rows, 0, 0, 3, Watch(np.arange(60, 72), 3) if watch else None)
+
+
+def test_what_only_lightning_does_is_trained_one_by_one(framed: Corpus) -> None:
+    rows = job_of(framed, stack=2)
+    assert not may_be_stacked(rows)
+    single = replace(rows.task.options, level="utterance", alignment="")
+    for change, stacked in (({}, True), ({"trainer": {"devices": 2}}, False), ({"logger": "tensorboard"}, False)):
+        task = replace(rows.task, options=replace(single, **change))
+        assert may_be_stacked(replace(rows, task=task)) == stacked
 
 
 @pytest.mark.slow
