@@ -130,3 +130,12 @@ def test_wrong_folders_are_refused_with_the_way_out(corpus: Corpus, quick: dict[
         fitted(corpus, "x", quick, augment_corpus=str(other.folder))
     assert found.value.code == "MER-T101"
     assert not (corpus.folder.parent / "x").exists()
+
+
+def test_rows_over_time_have_no_versions_yet_and_say_so(rows_corpus: Corpus, quick: dict[str, Any]) -> None:
+    with pytest.raises(TrainingError) as found:
+        train(
+            rows_corpus, ["face/rows", "audio/rows"], "attention", rows_corpus.folder.parent / "x", target="discrete",
+            level="frame", augment_corpus="anywhere", **quick,
+        )  # fmt: skip
+    assert found.value.code == "MER-T106"

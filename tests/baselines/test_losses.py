@@ -159,3 +159,27 @@ def test_values_out_of_range_are_refused(
         train(
             corpus, [FACE], "attention", corpus.folder.parent / "x", target="discrete", **{**dict(quick), option: value}
         )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"class_weights": "sqrt"}, {"label_smoothing": 0.1}, {"focal": 1.0}, {"modality_dropout": 0.1}, {"teacher": 0.9}],
+)
+def test_what_stacks_do_not_know_is_trained_one_by_one(options: dict[str, Any]) -> None:
+    from baselines.data import Table
+    from baselines.jobs import Job
+    from baselines.members import Task
+    from baselines.models.attention import Attention
+    from baselines.options import split_options
+    from baselines.population.plan import may_be_stacked
+    from mertools.targets import Target
+
+    table = Table(("a", "b"), (np.eye(2, dtype=np.float32),), np.ones((2, 1), bool), {"d": np.array([0, 1])})
+
+    def stacked(**more: Any) -> bool:
+        settings, config = split_options({"stack": 4, **more}, "attention", Attention)
+        task = Task("attention", config, (Target("d", "classes", ("x", "y")),), settings)
+        return may_be_stacked(Job(task, table, np.arange(2), 0, 0, 500))
+
+    assert stacked()
+    assert not stacked(**options)
