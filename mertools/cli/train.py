@@ -119,7 +119,7 @@ def table(run: Run) -> str:
     for split, found in metrics["splits"].items():
         scores = ", ".join(f"{k} {_number(v)}" for k, v in found["metrics"].items() if v is not None)
         lines.append(f"split {split} ({found['n_clips']} clips): {scores or 'predicted; no annotations to score'}")
-    return "\n".join([*lines, *_found_by_search(metrics), "", f"run folder: {run.folder}"])
+    return "\n".join([*lines, *_found_by_search(metrics), *_rounds(metrics), "", f"run folder: {run.folder}"])
 
 
 def _optimism(metrics: Mapping[str, Any]) -> list[str]:
@@ -148,6 +148,16 @@ def _found_by_search(metrics: Mapping[str, Any]) -> list[str]:
         options = " ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in chosen["options"].items())
         epochs = "" if metrics["optimistic"] else f", {chosen['epochs']} epochs"
         lines.append(f"  fold {chosen['fold'] + 1}: {options}{epochs}")
+    return lines
+
+
+def _rounds(metrics: Mapping[str, Any]) -> list[str]:
+    """Rounds of self-training, one line each."""
+    found, lines = metrics.get("self_training") or {"rounds": []}, []
+    for entry in found["rounds"]:
+        gain, score = entry.get("gain"), _number(entry["metrics"][found["primary"]])
+        said = f", gain {_number(gain['value'])} [{_number(gain['low'])}, {_number(gain['high'])}]" if gain else ""
+        lines.append(f"round {entry['round']}: {found['primary']} {score}{said}, {entry['n_pseudo']:.0f} pseudo labels")
     return lines
 
 

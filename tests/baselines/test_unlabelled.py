@@ -18,6 +18,7 @@ from baselines.runs import Run
 from baselines.selftraining import pseudo_labels
 from baselines.teacher import consistency_loss, follow
 from baselines.unlabelled import joined, open_to
+from mertools.cli.train import table as shown
 from mertools.corpus import Clip, Corpus, Split, with_cells
 from mertools.errors import ConfigError, TrainingError
 
@@ -77,6 +78,7 @@ def test_the_first_round_is_the_plain_training_and_every_round_is_told(sparse: C
     assert found["rounds"][-1]["metrics"] == pytest.approx(run.metrics["metrics"], abs=1e-12)
     again = fitted(sparse, "again", fast, self_training=2)
     assert again.metrics["self_training"] == found
+    assert "round 0: waf" in shown(run)
 
 
 def test_what_a_fold_leaves_out_has_no_say(
