@@ -62,12 +62,15 @@ class Table(ClipTable):
         embeddings: per space ``(N, D_m)`` float32; rows that are missing hold zeros and are never looked at.
         present: ``(N, M)`` bool.
         annotations: per target ``(N,)``: class index int64 (-1 = missing), or value float64 (NaN = missing).
+        versions: the same clips under other conditions, without annotations; only what is trained on is drawn from
+            them.
     """
 
     names: tuple[str, ...]
     embeddings: tuple[np.ndarray, ...]
     present: np.ndarray
     annotations: Mapping[str, np.ndarray]
+    versions: tuple[Table, ...] = ()
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -82,6 +85,7 @@ class Table(ClipTable):
             tuple(e[positions] for e in self.embeddings),
             self.present[positions],
             {target: values[positions] for target, values in self.annotations.items()},
+            tuple(version.rows(positions) for version in self.versions),
         )
 
 

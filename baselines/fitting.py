@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from baselines.members import Member, Task, predict_table
 from baselines.protocol import Fold, inner_split
 from baselines.runs import stem_of
 from baselines.scoring import Measure
+
+if TYPE_CHECKING:
+    from baselines.selftraining import Round
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Request:
         groups: ``(N,)`` of the training part, what the inner split keeps together; None = clips.
         epochs: how many to train, if that is known already.
         reported: positions of the left-out part, if that chooses the epoch (``protocol=published``).
+        unlabelled: positions of clips without labels that it may learn from; None = none.
     """
 
     task: Task
@@ -41,6 +46,7 @@ class Request:
     groups: np.ndarray | None
     epochs: int | None = None
     reported: np.ndarray | None = None
+    unlabelled: np.ndarray | None = None
 
     @property
     def stem(self) -> str:
@@ -68,10 +74,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Fit:
-    """A member, and what its inner split was predicted as; None if there was no inner split."""
+    """A member, and what its inner split was predicted as; None if there was no inner split.
+
+    `rounds` are those of self-training, the first without pseudo labels; empty without self-training.
+    """
 
     member: Member
     held: Held | None = None
+    rounds: tuple[Round, ...] = ()
 
 
 def fit_members(table: ClipTable, requests: Sequence[Request], measure: Measure | None) -> Iterator[Fit]:
@@ -143,6 +153,7 @@ def requests_of(
     groups: np.ndarray | None,
     seeds: Sequence[int],
     epochs: Sequence[int] | None = None,
+    unlabelled: Sequence[np.ndarray] | None = None,
 ) -> list[Request]:
     """One request per fold and seed, seeds of a fold together.
 
@@ -153,6 +164,7 @@ def requests_of(
         groups: ``(N,)`` of the table.
         seeds: one per repeat.
         epochs: per fold, if known already.
+        unlabelled: per fold the positions of clips without labels to learn from.
     """
     return [
         Request(
@@ -164,6 +176,7 @@ def requests_of(
             None if groups is None else groups[fold.train],
             epochs=epochs[number] if epochs else None,
             reported=fold.test if task.options.protocol == "published" else None,
+            unlabelled=unlabelled[number] if unlabelled else None,
         )
         for number, (task, fold) in enumerate(zip(tasks, folds, strict=True))
         for seed in seeds
@@ -182,4 +195,5 @@ def _job(
         request.fold,
         epochs or request.task.options.epochs,
         watch,
+        request.unlabelled,
     )

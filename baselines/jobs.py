@@ -8,22 +8,34 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from baselines import create_model
 from baselines.data import ClipTable
 from baselines.fitted import Fitted, fit
 from baselines.frames import FrameTable
+from baselines.hiding import ModalityDropout
 from baselines.loggers import close_logger, make_logger
+from baselines.losses import class_weights
 from baselines.members import Member, Task, decode
 from baselines.models.base import FusionModel
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
 from baselines.order import BucketedOrder
 from baselines.streams import Streams
+from baselines.teacher import TeacherModule
 from baselines.trainer_options import several_devices, trainer_arguments
 from mertools.errors import TrainingError
 
 if TYPE_CHECKING:
     from baselines.scoring import Measure
+
+
+HIDING = 1
+"""Key of the stream ``dropout`` for spaces that are hidden; the layers' masks have none."""
+
+VERSION, TAUGHT = 1, 2
+"""Keys of the stream ``order`` for the version of a clip that is shown, and for clips that a teacher teaches on; the
+order itself has none."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,7 @@ class Job:
         fold: number of the fold.
         epochs: most epochs.
         watch: how the best epoch is found; None = all `epochs` are trained and the last counts.
+        unlabelled: positions of clips without labels that a mean teacher teaches on.
     """
 
     task: Task
@@ -66,6 +79,7 @@ class Job:
     fold: int
     epochs: int
     watch: Watch | None = None
+    unlabelled: np.ndarray | None = None
 
     @cached_property
     def fitted(self) -> Fitted:
@@ -92,8 +106,28 @@ class Job:
     @property
     def optimisation(self) -> Optimisation:
         """How weights move."""
+        options, weights = self.task.options, {}
+        if options.class_weights != "none":
+            weights = {
+                target: torch.from_numpy(class_weights(prior, options.class_weights)).to(options.device)
+                for target, prior in self.fitted.priors.items()
+            }
+        return Optimisation(
+            options.lr,
+            options.weight_decay,
+            options.value_weight,
+            options.grad_clip,
+            options.label_smoothing,
+            options.focal,
+            weights,
+        )
+
+    def hiding(self) -> ModalityDropout:
+        """What hides spaces in training, with random numbers of its own."""
         options = self.task.options
-        return Optimisation(options.lr, options.weight_decay, options.value_weight, options.grad_clip)
+        layer = ModalityDropout(options.modality_dropout)
+        layer.generator = self.streams.torch("dropout", self.fold, HIDING, device=options.device)
+        return layer
 
     @property
     def dropout_seed(self) -> int:
@@ -122,7 +156,8 @@ class Job:
     def part(self, rows: np.ndarray) -> Part:
         """Inputs and goals of clips at `rows`, scaled by what is fitted on the clips trained on."""
         table = self.table.rows(rows)
-        return Part(self.fitted.batch(table), self.fitted.annotations(table))
+        versions = tuple(self.fitted.batch(version) for version in getattr(table, "versions", ()))
+        return Part(self.fitted.batch(table), self.fitted.annotations(table), versions)
 
     def examiner(self, watch: Watch) -> Examiner:
         """What scores the network on the watched clips, higher is better."""
@@ -246,8 +281,7 @@ def run_alone(job: Job) -> Trained:
     """
     options = job.task.options
     model = job.network()
-    part = job.part(job.rows).to(job.place)
-    module = FusionModule(model, part, job.optimisation, job.dropout_seed, epochs=job.epochs)
+    module = _module(job, model)
     search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
     logger = make_logger(options, job.task.logs, job.name) if job.task.logs else None
@@ -261,4 +295,27 @@ def run_alone(job: Job) -> Trained:
         arguments=trainer_arguments(options.trainer),
     )
     close_logger(logger)
+    model = module.judged
     return Trained(job, model.cpu().eval(), tuple(search.scores) if search else ())
+
+
+def _module(job: Job, model: FusionModel) -> FusionModule:
+    """The network with its clips and its loss; with a teacher, if there is one."""
+    options = job.task.options
+    part, choice = (
+        job.part(job.rows).to(job.place),
+        job.streams.torch("order", job.fold, VERSION, device=options.device),
+    )
+    arguments = (model, part, job.optimisation, job.dropout_seed)
+    if not options.teacher or job.unlabelled is None or not len(job.unlabelled):
+        return FusionModule(*arguments, epochs=job.epochs, hide=job.hiding(), choice=choice)
+    return TeacherModule(
+        *arguments,
+        epochs=job.epochs,
+        hide=job.hiding(),
+        choice=choice,
+        unlabelled=job.part(job.unlabelled).to(job.place),
+        decay=options.teacher,
+        weight=options.consistency,
+        draws=job.streams.torch("order", job.fold, TAUGHT, device=options.device),
+    )

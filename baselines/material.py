@@ -7,18 +7,21 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from baselines.alignment import Alignment
-from baselines.data import ClipTable, coverage
+from baselines.augmentation import load_versions
+from baselines.data import ClipTable, Table, coverage, load_table
 from baselines.levels import alignment_of, load_clips
 from baselines.options import TrainOptions
 from baselines.plan import Plan, make_folds, warn_of_absent_classes
 from baselines.protocol import Fold
 from baselines.seen import refuse_seen
 from baselines.spaces import Feature, find_features, level_option
+from baselines.unlabelled import joined, open_to, unlabelled_clips
 from mertools.corpus import Corpus
 from mertools.errors import TrainingError
 from mertools.store import Store, open_store
@@ -38,6 +41,8 @@ class Material:
         folds: of `table`.
         groups: what inner splits keep together.
         alignment: how rows over time were brought together; None at level utterance.
+        unlabelled: clips without labels to learn from; None = none.
+        open_rows: per fold the positions in `everything` of clips without labels that its members may learn from.
     """
 
     plan: Plan
@@ -47,6 +52,13 @@ class Material:
     folds: Sequence[Fold]
     groups: np.ndarray | None
     alignment: Alignment | None = None
+    unlabelled: Table | None = None
+    open_rows: tuple[np.ndarray, ...] | None = None
+
+    @cached_property
+    def everything(self) -> ClipTable:
+        """The training clips, and behind them those without labels."""
+        return joined(self.table, self.unlabelled) if isinstance(self.table, Table) else self.table
 
 
 def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, options: TrainOptions) -> Material:
@@ -62,6 +74,16 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
         alignment = alignment_of(options, spaces)
         table = load_clips(store, spaces, corpus, plan.clips, plan.targets, alignment)
         _require_embeddings(table, spaces, store, corpus)
+        spare = unlabelled_clips(corpus, plan, options)
+        if isinstance(table, Table):
+            table = load_versions(options.augment_corpus, spaces, corpus, table)
+        elif spare or options.augment_corpus:
+            raise TrainingError(
+                "MER-T106",
+                "augment_corpus, self_training and teacher work at level utterance.",
+                "Leave them out, or level=frame.",
+            )
+        unlabelled = load_table(store, spaces, corpus, spare, ()) if spare else None
         tests = {
             split: load_clips(store, spaces, corpus, corpus.select([split]), plan.targets, alignment)
             for split in plan.test_splits
@@ -71,7 +93,12 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
             log.warning("%s: %.1f %% of the training clips have an embedding, the rest is masked", label, 100 * share)
     folds, groups = make_folds(plan, table, options)
     warn_of_absent_classes(plan, table, folds)
-    return Material(plan, spaces, table, tests, folds, groups, alignment)
+    if unlabelled is None:
+        return Material(plan, spaces, table, tests, folds, groups, alignment)
+    column = options.folds if options.folds in plan.clips[0].cells else options.group
+    open_rows = tuple(open_to(fold, plan.clips, spare, column) for fold in folds)
+    log.info("%d clips without labels are learned from", len(unlabelled))
+    return Material(plan, spaces, table, tests, folds, groups, alignment, unlabelled, open_rows)
 
 
 def _require_embeddings(table: ClipTable, spaces: Sequence[Feature], store: Store, corpus: Corpus) -> None:

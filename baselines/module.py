@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,10 +20,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.multiprocessing import ProcessRaisedException
-from torch.nn.functional import cross_entropy
 
+from baselines.augmentation import mixed
 from baselines.frames import FrameClips, forward
-from baselines.models.base import Batch, FusionModel, Output
+from baselines.hiding import ModalityDropout
+from baselines.losses import joint_loss
+from baselines.models.base import Batch, FusionModel
 from baselines.models.dropout import dropout_layers, seed_dropout
 from mertools.errors import TrainingError
 
@@ -35,10 +37,12 @@ class Part:
     Attributes:
         batch: embeddings of all N clips; at frame level what makes batches of some of them.
         goals: per target: class indices ``(N,)`` int64 (-1 = missing) or standardised values ``(N,)`` (NaN = missing).
+        versions: further embeddings of the same clips (corrupted ones), each as long as `batch`.
     """
 
     batch: Batch | FrameClips
     goals: Mapping[str, Tensor]
+    versions: tuple[Batch, ...] = ()
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -46,11 +50,13 @@ class Part:
 
     def rows(self, index: Tensor) -> Part:
         """Some of the clips."""
-        return Part(self.batch.rows(index), {target: goal[index] for target, goal in self.goals.items()})
+        goals = {target: goal[index] for target, goal in self.goals.items()}
+        return Part(self.batch.rows(index), goals, tuple(version.rows(index) for version in self.versions))
 
     def to(self, device: torch.device | str) -> Part:
         """The same on another device."""
-        return Part(self.batch.to(device), {target: goal.to(device) for target, goal in self.goals.items()})
+        goals = {target: goal.to(device) for target, goal in self.goals.items()}
+        return Part(self.batch.to(device), goals, tuple(version.to(device) for version in self.versions))
 
 
 @dataclass(frozen=True)
@@ -62,30 +68,18 @@ class Optimisation:
         weight_decay: L2 penalty.
         value_weight: weight of values in the joint loss.
         grad_clip: largest size of an element of a gradient; below 0 = any.
+        label_smoothing: of class targets.
+        focal: exponent of the focal loss.
+        class_weights: per class target the weights of its classes; empty = all equal.
     """
 
     lr: float
     weight_decay: float
     value_weight: float
     grad_clip: float = -1.0
-
-
-def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float) -> Tensor:
-    """Cross-entropy of each class target + `value_weight` × squared error of each value target + the auxiliary loss.
-
-    Each term is a mean over the clips that carry the annotation; a term without any is zero.
-    """
-    total = output.auxiliary
-    for target, logits in output.heads.items():
-        goal = goals[target]
-        if goal.dtype == torch.int64:
-            known = (goal >= 0).sum().clamp(min=1)
-            total = total + cross_entropy(logits, goal, ignore_index=-1, reduction="sum") / known
-        else:
-            present = ~goal.isnan()
-            error = torch.where(present, logits.squeeze(-1) - goal.nan_to_num(), 0.0)
-            total = total + value_weight * error.square().sum() / present.sum().clamp(min=1)
-    return total
+    label_smoothing: float = 0.0
+    focal: float = 0.0
+    class_weights: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class FusionModule(LightningModule):
@@ -100,6 +94,8 @@ class FusionModule(LightningModule):
         optimisation: how weights move.
         dropout_seed: of the masks of dropout; each of several processes draws others.
         epochs: most epochs.
+        hide: what hides spaces of a clip from the network while it learns.
+        choice: draws which version of a clip the network sees; None = torch's global generator.
 
     Attributes:
         history: ``(epochs,)`` score of watched clips after each epoch, NaN where there is none: a buffer, because
@@ -109,7 +105,15 @@ class FusionModule(LightningModule):
     history: Tensor
 
     def __init__(
-        self, model: FusionModel, part: Part, optimisation: Optimisation, dropout_seed: int, *, epochs: int = 0
+        self,
+        model: FusionModel,
+        part: Part,
+        optimisation: Optimisation,
+        dropout_seed: int,
+        *,
+        epochs: int = 0,
+        hide: ModalityDropout | None = None,
+        choice: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -118,6 +122,8 @@ class FusionModule(LightningModule):
         self.dropout_seed = dropout_seed
         self._dropout = dropout_layers(model)
         self.register_buffer("history", torch.full((epochs,), torch.nan, dtype=torch.float64))
+        self.hide = hide or ModalityDropout(0.0)
+        self.choice = choice
         self._total = torch.zeros(())
         self._n_batches = 0
 
@@ -131,21 +137,44 @@ class FusionModule(LightningModule):
         if self.trainer.world_size > 1:
             torch.set_flush_denormal(True)
 
+    @property
+    def judged(self) -> FusionModel:
+        """The network that is scored and kept."""
+        return self.model
+
     def loss(self, part: Part) -> Tensor:
-        """Joint loss of `part` in the module's present mode."""
-        return joint_loss(forward(self.model, part.batch), part.goals, self.optimisation.value_weight)
+        """What is minimised on `part`, in the module's present mode."""
+        how = self.optimisation
+        return joint_loss(
+            forward(self.model, part.batch),
+            part.goals,
+            how.value_weight,
+            weights=how.class_weights,
+            label_smoothing=how.label_smoothing,
+            focal=how.focal,
+        )
 
     def training_step(self, index: Tensor, _: int) -> Tensor:
-        """Joint loss of the clips at positions `index`."""
+        """Loss of the clips at positions `index`."""
         weight = 1.0
         seed_dropout(self._dropout, self.dropout_seed + self.trainer.global_rank, self.global_step, self.device)
         if self.trainer.world_size > 1:
             index, weight = share(index.cpu(), self.trainer.global_rank, self.trainer.world_size)
         part = self.part.rows(index)
-        loss = self.loss(part.to(self.device) if self.trainer.world_size > 1 else part) * weight
+        part = part.to(self.device) if self.trainer.world_size > 1 else part
+        loss = self.loss(replace(part, batch=self.shown(part))) * weight
         self._n_batches += 1
         self._total = self._total + loss.detach()
         return loss
+
+    def shown(self, part: Part) -> Batch:
+        """What the network sees of clips while it learns: one version of each, with spaces hidden."""
+        batch = part.batch
+        if part.versions:
+            size = (len(part),)
+            chosen = torch.randint(len(part.versions) + 1, size, generator=self.choice, device=batch.present.device)
+            batch = mixed(batch, part.versions, chosen)
+        return replace(batch, present=self.hide(batch.present))
 
     def on_train_epoch_start(self) -> None:
         """Begin a new sum of losses."""
@@ -179,17 +208,22 @@ class FusionModule(LightningModule):
 
     @torch.inference_mode()
     def evaluate(self, part: Part) -> float:
-        """Joint loss of `part` without dropout."""
-        self.model.eval()
-        loss = float(self.loss(part.to(self.device)))
+        """Joint loss of `part` without dropout, and without what shapes it for learning: classes weigh alike.
+
+        Where clips have versions, the mean over all of them.
+        """
+        self.judged.eval()
+        part = part.to(self.device)
+        weight, versions = self.optimisation.value_weight, (part.batch, *part.versions)
+        losses = [float(joint_loss(forward(self.judged, batch), part.goals, weight)) for batch in versions]
         self.model.train()
-        return loss
+        return sum(losses) / len(losses)
 
     @torch.inference_mode()
     def outputs(self, part: Part) -> dict[str, Tensor]:
         """What the heads say of `part` without dropout."""
-        self.model.eval()
-        heads = forward(self.model, part.to(self.device).batch).heads
+        self.judged.eval()
+        heads = forward(self.judged, part.to(self.device).batch).heads
         self.model.train()
         return heads
 
@@ -245,13 +279,13 @@ class EpochSearch(Callback):
         if trainer.logger is not None:
             pl_module.log("score/watched", self.scores[-1], rank_zero_only=True)
         if self.keep and self.best_epochs == len(self.scores):
-            self.weights = {name: value.detach().clone() for name, value in pl_module.model.state_dict().items()}
+            self.weights = {name: value.detach().clone() for name, value in pl_module.judged.state_dict().items()}
         trainer.should_stop = len(self.scores) - self.best_epochs >= self.patience
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Give the network the weights of the best epoch, if they are kept."""
         if self.weights:
-            pl_module.model.load_state_dict(self.weights)
+            pl_module.judged.load_state_dict(self.weights)
 
 
 def share(index: Tensor, rank: int, world_size: int) -> tuple[Tensor, float]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from baselines.levels import settle
 from baselines.loggers import logger_name
+from baselines.losses import ClassWeights
 from baselines.models.base import FusionModel, config_fields
 from baselines.streams import Stream, Streams
 from baselines.trainer_options import gather
@@ -75,6 +76,19 @@ class TrainOptions:
         logger: curves under ``RUN/logs``: ``none``, ``tensorboard``, ``wandb`` or ``mlflow``; empty = ``tensorboard``
             for level frame where it is installed, else ``none``.
         value_weight: weight of the squared error of standardised values beside the cross-entropy.
+        class_weights: of the cross-entropy, from the training part: ``none``, ``balanced`` (N / (C n_c)), ``sqrt`` (its
+            root). These three shape what is learned; epochs are chosen by the plain loss.
+        label_smoothing: share of each class label that is spread over all classes, in [0, 1).
+        focal: exponent of the focal loss; 0 = cross-entropy.
+        augment_corpus: folders of further versions of the training clips, made with ``mertools corrupt`` and extracted
+            with the same extractors: in each step a clip is seen clean or in one of them, all equally likely.
+        self_training: rounds in which the most certain labels of clips without labels are trained on, too; how many is
+            chosen on inner parts. Needs ``selection=inner``.
+        teacher: mean teacher: decay of the running mean of weights that teaches on clips without labels, e.g. 0.99;
+            0 = none.
+        consistency: weight of the teacher's loss.
+        unlabelled_splits: splits of clips without labels; empty = all of role candidate and unlabelled.
+        modality_dropout: probability that a space is hidden from a clip in training, in [0, 1); never all of them.
         level: what a clip is to the model: ``utterance`` (one row) or ``frame`` (rows over time); empty = the model's
             first level.
         alignment: at level frame, how rows of several spaces are brought together: ``time`` (common windows of `step_s`
@@ -123,6 +137,15 @@ class TrainOptions:
     trainer: dict[str, Any] = field(default_factory=dict)
     logger: Literal["", "none", "tensorboard", "wandb", "mlflow"] = ""
     value_weight: float = 1.0
+    class_weights: ClassWeights = "none"
+    label_smoothing: float = 0.0
+    focal: float = 0.0
+    modality_dropout: float = 0.0
+    augment_corpus: tuple[str, ...] = ()
+    self_training: int = 0
+    teacher: float = 0.0
+    consistency: float = 1.0
+    unlabelled_splits: tuple[str, ...] = ()
     level: Literal["", "utterance", "frame"] = ""
     alignment: Literal["", "time", "reference", "reference_aligned", "none"] = ""
     step_s: float = 0.25
@@ -160,6 +183,19 @@ class TrainOptions:
             raise ValueError("grad_clip and trainer.gradient_clip_val exclude each other")
         if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:
             raise ValueError("lr must be positive, weight_decay and value_weight not negative")
+        self._check_learning()
+
+    def _check_learning(self) -> None:
+        """Check what shapes the loss and learns without labels."""
+        for name in ("label_smoothing", "modality_dropout", "teacher"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1)")
+        if self.focal < 0 or self.consistency < 0 or self.self_training < 0:
+            raise ValueError("focal, consistency and self_training must not be negative")
+        if self.self_training and (self.selection != "inner" or self.protocol != "nested"):
+            raise ValueError(
+                "self_training needs selection=inner and protocol=nested: shares are chosen on inner parts"
+            )
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -209,6 +245,6 @@ def split_options(
 
 
 def _listed(key: str, value: Any) -> Any:
-    if key in ("train_splits", "test_splits") and isinstance(value, str):
+    if key in ("train_splits", "test_splits", "augment_corpus", "unlabelled_splits") and isinstance(value, str):
         return [part for part in value.split(",") if part]
     return str(value) if key in ("store", "folds") and value is not None else value

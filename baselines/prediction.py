@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from baselines.calibration import temperature_of, tempered
 from baselines.data import ClipTable, coverage
 from baselines.levels import load_clips
 from baselines.members import average, predict_table
@@ -30,7 +31,14 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac")
 TEXT_SUFFIX = ".txt"
 
 
-def predict(run: Run | Path | str, corpus: Corpus, split: str, *, store: Path | str | None = None) -> Predictions:
+def predict(
+    run: Run | Path | str,
+    corpus: Corpus,
+    split: str,
+    *,
+    store: Path | str | None = None,
+    ensemble: Ensemble | None = None,
+) -> Predictions:
     """See `baselines.predict`."""
     run = run if isinstance(run, Run) else Run.read(run)
     clips = corpus.select([split])
@@ -38,7 +46,7 @@ def predict(run: Run | Path | str, corpus: Corpus, split: str, *, store: Path | 
         log.warning("the run was trained on split '%s'; its honest predictions are predictions/oof.csv", split)
     with open_store(Path(store) if store else corpus.folder / "store", read_only=True) as opened:
         table = load_for(run, opened, corpus, clips)
-    return predict_rows(run, table)
+    return predict_rows(run, table, ensemble)
 
 
 def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> ClipTable:
@@ -50,7 +58,7 @@ def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> C
     there = {space.fingerprint for space in store.spaces()}
     for feature in run.design.features:
         if feature.fingerprint not in there:
-            raise TrainingError("MER-T050", _missing_space(feature, store), _extract_again(feature, corpus.folder))
+            raise missing_space(feature, store, corpus.folder)
     table = load_clips(store, run.design.features, corpus, clips, (), run.design.alignment)
     for label, share in coverage(table, run.design.features).items():
         if share < 1:
@@ -58,13 +66,42 @@ def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> C
     return table
 
 
-def predict_rows(run: Run, table: ClipTable) -> Predictions:
-    """Mean of all members' probabilities and values."""
-    found = average(
-        [predict_table(member, table, run.design.targets) for member in run.members],
-        logits=run.design.averaging == "logits",
-    )
-    return to_predictions(table.names, run.design.targets, found)
+@dataclass(frozen=True)
+class Ensemble:
+    """How the members of a run speak with one voice.
+
+    Attributes:
+        averaging: what is averaged; empty = as the run was trained to.
+        fold: only the members of this fold; None = all.
+        calibrate: whether probabilities are brought to the run's temperature first.
+    """
+
+    averaging: Literal["", "probabilities", "logits"] = ""
+    fold: int | None = None
+    calibrate: bool = False
+
+
+def predict_rows(run: Run, table: ClipTable, ensemble: Ensemble | None = None) -> Predictions:
+    """Mean of the members' probabilities (or logits) and values.
+
+    Raises:
+        TrainingError: if no member is of the fold asked for, or there is no temperature.
+    """
+    ensemble = ensemble or Ensemble()
+    members = [member for member in run.members if ensemble.fold in (None, member.fold)]
+    if not members:
+        raise TrainingError(
+            "MER-T115",
+            f"{run.folder} has no members of fold {ensemble.fold}.",
+            f"Folds: {', '.join(map(str, sorted({member.fold for member in run.members})))}.",
+        )
+    temperatures = temperature_of(run) if ensemble.calibrate else {}
+    found = [predict_table(member, table, run.design.targets) for member in members]
+    for of_member in found:
+        for target, temperature in temperatures.items():
+            of_member[target] = tempered(of_member[target], temperature)
+    together = average(found, logits=(ensemble.averaging or run.design.averaging) == "logits")
+    return to_predictions(table.names, run.design.targets, together)
 
 
 def predict_clips(run: Run | Path | str, files: Sequence[Path | str], *, extractors: Sequence[str] = ()) -> Predictions:
@@ -87,7 +124,13 @@ class NewClips:
     unread: tuple[str, ...]
 
 
-def predict_files(run: Run | Path | str, files: Sequence[Path | str], *, extractors: Sequence[str] = ()) -> NewClips:
+def predict_files(
+    run: Run | Path | str,
+    files: Sequence[Path | str],
+    *,
+    extractors: Sequence[str] = (),
+    ensemble: Ensemble | None = None,
+) -> NewClips:
     """Predict media files: extract what the run needs into a temporary store, then predict.
 
     Files with the same stem are one clip: video or still image, sound, and a ``.txt`` with the transcript.
@@ -96,6 +139,7 @@ def predict_files(run: Run | Path | str, files: Sequence[Path | str], *, extract
         run: a run or its folder.
         files: media.
         extractors: ``NAME[:key=value...]`` to use instead of what the run recorded, for weights that lie elsewhere now.
+        ensemble: how members speak with one voice.
 
     Returns:
         One row per clip, named after the stem, in the order of the files.
@@ -121,7 +165,7 @@ def predict_files(run: Run | Path | str, files: Sequence[Path | str], *, extract
                 _check_same_space(feature, store, " or ".join(specs))
             table = load_for(run, store, corpus, corpus.clips)
             unread = tuple(table.names[i] for i in np.flatnonzero(~table.present.any(axis=1)))
-            return NewClips(predict_rows(run, table), _failures(run, store), unread)
+            return NewClips(predict_rows(run, table, ensemble), _failures(run, store), unread)
 
 
 def _failures(run: Run, store: Store) -> dict[str, dict[str, tuple[str, str]]]:
@@ -208,11 +252,14 @@ def _corpus_of(files: Sequence[Path | str], folder: Path, features: Sequence[Fea
     )
 
 
-def _missing_space(feature: Feature, store: Store) -> str:
+def missing_space(feature: Feature, store: Store, folder: Path) -> TrainingError:
+    """What to say where a store lacks a space that a run was trained on."""
     others = [f"{s} ({s.level}, {s.dim} dimensions)" for s in store.spaces() if s.extractor == feature.name]
     there = f"it has {', '.join(others)}" if others else f"it has nothing of {feature.name}"
     own = f"{feature.label} ({feature.level}, {feature.dim} dimensions)"
-    return f"the run was trained on {own}, which the store lacks; {there}."
+    return TrainingError(
+        "MER-T050", f"the run was trained on {own}, which the store lacks; {there}.", _extract_again(feature, folder)
+    )
 
 
 def _extract_again(feature: Feature, folder: Path) -> str:

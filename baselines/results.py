@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from baselines.scoring import Arrays, Measure, interval_of_mean, measures_of, sc
 if TYPE_CHECKING:
     from baselines.material import Material
     from baselines.runs import Recipe
+    from baselines.selftraining import Tested
     from mertools.corpus import Corpus
 
 RECORDED_LIBRARIES = ("mertools", "torch", "lightning", "numpy", "scikit-learn")
@@ -34,12 +35,14 @@ class Outcome:
         test: per split one dictionary of predictions per member.
         members: stems of checkpoints.
         epochs: per fold the epochs of each seed.
+        rounds: per fold and seed what each round of self-training predicted; empty without it.
     """
 
     out_of_fold: dict[int, dict[str, np.ndarray]]
     test: dict[str, list[dict[str, np.ndarray]]]
     members: list[str]
     epochs: list[list[int]]
+    rounds: dict[tuple[int, int], list[Tested]] = field(default_factory=dict)
 
 
 def report(

@@ -113,7 +113,7 @@ def conduct(search: Search, study: Study) -> None:
     )
     if not lacking:
         return
-    watched = [watched_job(search.material.table, request, search.measure) for request in requests]
+    watched = [watched_job(search.material.everything, request, search.measure) for request in requests]
     for numbers in rounds(search.sampler, search.trials):
         drawn = {(trial, fold): points.of(trial, fold, numbers) for trial in numbers for fold in folds}
         pending = [place for place in drawn if place not in study.results]

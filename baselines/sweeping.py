@@ -155,7 +155,7 @@ class _Sweep:
             for request in requests_for(tasks, search.material, seeds=[seed])
             if not (folder / "predictions" / "inner" / f"{stem_of(request.fold, seed)}.csv").is_file()
         ]
-        jobs = [watched_job(search.material.table, request, search.measure, keep=True) for request in lacking]
+        jobs = [watched_job(search.material.everything, request, search.measure, keep=True) for request in lacking]
         for request, trained in zip(lacking, run_jobs(jobs), strict=True):
             write_held(folder, request.stem, held_predictions(trained), search.material)
 

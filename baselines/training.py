@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baselines import MODELS
+from baselines.calibration import calibrate
 from baselines.material import Material, load_material
 from baselines.members import Member, Task, average, predict_table, small_network_settings
 from baselines.models.base import FusionModel
 from baselines.options import TrainOptions, split_options
-from baselines.plan import make_plan, strata
+from baselines.plan import interval_groups, make_plan, strata
 from baselines.protocol import Fold
 from baselines.results import Outcome, fold_means, fold_scores, report
 from baselines.runs import (
@@ -80,8 +81,12 @@ def target_names(target: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def located(settings: TrainOptions) -> TrainOptions:
-    """The same options with the store's folder as an absolute path."""
-    return replace(settings, store=str(Path(settings.store).resolve()) if settings.store else "")
+    """The same options with folders as absolute paths."""
+    return replace(
+        settings,
+        store=str(Path(settings.store).resolve()) if settings.store else "",
+        augment_corpus=tuple(str(Path(folder).resolve()) for folder in settings.augment_corpus),
+    )
 
 
 def recipe_of(corpus: Corpus, material: Material, task: Task, track: str | None) -> Recipe:
@@ -128,7 +133,8 @@ def requests_for(
 
     # Of each training part alone: quintiles are fitted, too.
     spread = [strata(material.plan, material.table.rows(fold.train)) for fold in material.folds]
-    return requests_of(tasks, material.folds, spread, material.groups, seeds or tasks[0].options.seeds, epochs)
+    seeds = seeds or tasks[0].options.seeds
+    return requests_of(tasks, material.folds, spread, material.groups, seeds, epochs, material.open_rows)
 
 
 def fit_all(
@@ -150,7 +156,12 @@ def fit_all(
     outcome = Outcome({seed: {} for seed in seeds}, {split: [] for split in material.tests}, [], [])
     measures = measures_of(task.targets, material.plan.track)
     there = {request.stem for request in requests if is_saved(checkpoints, request.stem)}
-    fits = fit_members(material.table, [r for r in requests if r.stem not in there], measure)
+    new, fit_them = [r for r in requests if r.stem not in there], fit_members
+    if task.options.self_training:
+        from baselines.selftraining import Tested, self_train
+
+        fit_them = self_train
+    fits = fit_them(material.everything, new, measure)
     for number, fold in enumerate(material.folds):
         outcome.epochs.append([])
         test = material.table.rows(fold.test)
@@ -160,6 +171,10 @@ def fit_all(
             else:
                 fit = next(fits)
                 member = fit.member
+                if fit.rounds:
+                    outcome.rounds[number, request.seed] = [
+                        Tested(fold.test, predict_table(r.member, test, task.targets), r.n_pseudo) for r in fit.rounds
+                    ]
                 if fit.held:
                     write_held(folder, request.stem, fit.held, material)
                 save_member(checkpoints, member)
@@ -193,7 +208,7 @@ def means_of_folds(requests: Sequence[Request], measure: Measure | None, materia
 
     measures = measures_of(material.plan.targets, material.plan.track)
     kept: dict[int, dict[str, np.ndarray]] = {request.seed: {} for request in requests}
-    for request, fit in zip(requests, fit_members(material.table, requests, measure), strict=True):
+    for request, fit in zip(requests, fit_members(material.everything, requests, measure), strict=True):
         fold = material.folds[request.fold]
         predicted = predict_table(fit.member, material.table.rows(fold.test), request.task.targets)
         _keep(kept[request.seed], fold, predicted, len(material.table))
@@ -231,6 +246,14 @@ def write_run(
     write_predictions(folder, task, material, outcome)
     write_json(folder / "checkpoints" / "model.json", to_mapping(design_of(task, material, outcome.members)))
     count_looks(folder, found)
+    calibration = calibrate(folder, task.targets, material.table.annotations, material.table.names)
+    found = {**found, **({"calibration": calibration} if calibration else {})}
+    if outcome.rounds:
+        from baselines.selftraining import report_rounds
+
+        groups, unit = interval_groups(material.plan.clips, task.options.group)
+        measures = measures_of(task.targets, material.plan.track)
+        found["self_training"] = report_rounds(outcome, measures, material.table.annotations, groups, unit)
     write_json(folder / "metrics.json", found)
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
+from baselines.losses import joint_loss
 from baselines.models.base import Batch, FusionModel, Output
 from baselines.models.dropout import Draw, dropout_layers
-from baselines.module import joint_loss
 from baselines.population.tape import record
 
 _KEPT = 32

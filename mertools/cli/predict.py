@@ -24,13 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with", dest="extractors", metavar="A,B", help="extractors with options for --clips, if weights moved"
     )
+    parser.add_argument("--calibrate", action="store_true", help="probabilities at the temperature the run found")
+    parser.add_argument(
+        "--ensemble", choices=("probabilities", "logits"), default="", help="what is averaged over members"
+    )
+    parser.add_argument("--members", type=int, metavar="FOLD", help="only members of this fold (default: all)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="predictions to write")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Predict and write the CSV."""
-    from baselines import predict
-    from baselines.prediction import predict_files
+    from baselines.prediction import Ensemble, predict, predict_files
     from mertools.config import parse_name_specs
     from mertools.corpus import Corpus
 
@@ -40,13 +44,15 @@ def run(arguments: argparse.Namespace) -> Outcome:
             "MER-T061", "predict needs either --corpus DIR and --split NAME, or --clips FILE...", "Give one of the two."
         )
     with_progress()
+    ensemble = Ensemble(arguments.ensemble, arguments.members, arguments.calibrate)
     if of_corpus:
-        found = predict(arguments.folder, Corpus.read(arguments.corpus), arguments.split, store=arguments.store)
+        corpus = Corpus.read(arguments.corpus)
+        found = predict(arguments.folder, corpus, arguments.split, store=arguments.store, ensemble=ensemble)
         failures: Mapping[str, Mapping[str, tuple[str, str]]] = {}
         unread: tuple[str, ...] = ()
     else:
         extractors = [str(spec) for spec in parse_name_specs(arguments.extractors)] if arguments.extractors else []
-        new = predict_files(arguments.folder, arguments.clips, extractors=extractors)
+        new = predict_files(arguments.folder, arguments.clips, extractors=extractors, ensemble=ensemble)
         found, failures, unread = new.predictions, new.failures, new.unread
     found.write(arguments.out)
     counts = dict(Counter(found.discrete).most_common())

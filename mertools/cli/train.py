@@ -34,6 +34,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to make")
     parser.add_argument("--folds", metavar="track|K|COLUMN", help="folds of the track, a number, or leave a value out")
     parser.add_argument("--store", type=Path, metavar="DIR", help="embedding store (default: CORPUS_DIR/store)")
+    parser.add_argument("--augment-corpus", metavar="DIR,DIR", help="corrupted versions of the clips to train on, too")
     parser.add_argument("--seed", type=int, metavar="N", help="first seed (default: 0)")
     parser.add_argument("--labels", choices=("known", "candidates"), help="candidates: predict candidate splits, too")
     parser.add_argument("--allow-seen", action="store_true", default=None, help="score clips an extractor trained on")
@@ -72,8 +73,8 @@ def common_arguments(arguments: argparse.Namespace, recipe: Recipe, verb: str) -
     from mertools.corpus import Corpus
 
     targets, settings = _split_words(arguments.target or (), arguments.settings)
-    names = ("folds", "store", "seed", "labels", "allow_seen", *(PREFIX + name for name in (*PASSED, *OWNED)))
-    flags = {name: getattr(arguments, name) for name in names}
+    names = ("folds", "store", "augment_corpus", "seed", "labels", "allow_seen")
+    flags = {name: getattr(arguments, name) for name in (*names, *(PREFIX + name for name in (*PASSED, *OWNED)))}
     given = gather({name: value for name, value in flags.items() if value is not None} | assignments(settings))
     if "trainer" in given:
         given["trainer"] = {**((recipe.options or {}).get("trainer") or {}), **given["trainer"]}
@@ -118,7 +119,7 @@ def table(run: Run) -> str:
     for split, found in metrics["splits"].items():
         scores = ", ".join(f"{k} {_number(v)}" for k, v in found["metrics"].items() if v is not None)
         lines.append(f"split {split} ({found['n_clips']} clips): {scores or 'predicted; no annotations to score'}")
-    return "\n".join([*lines, *_found_by_search(metrics), "", f"run folder: {run.folder}"])
+    return "\n".join([*lines, *_found_by_search(metrics), *_rounds(metrics), "", f"run folder: {run.folder}"])
 
 
 def _optimism(metrics: Mapping[str, Any]) -> list[str]:
@@ -147,6 +148,16 @@ def _found_by_search(metrics: Mapping[str, Any]) -> list[str]:
         options = " ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in chosen["options"].items())
         epochs = "" if metrics["optimistic"] else f", {chosen['epochs']} epochs"
         lines.append(f"  fold {chosen['fold'] + 1}: {options}{epochs}")
+    return lines
+
+
+def _rounds(metrics: Mapping[str, Any]) -> list[str]:
+    """Rounds of self-training, one line each."""
+    found, lines = metrics.get("self_training") or {"rounds": []}, []
+    for entry in found["rounds"]:
+        gain, score = entry.get("gain"), _number(entry["metrics"][found["primary"]])
+        said = f", gain {_number(gain['value'])} [{_number(gain['low'])}, {_number(gain['high'])}]" if gain else ""
+        lines.append(f"round {entry['round']}: {found['primary']} {score}{said}, {entry['n_pseudo']:.0f} pseudo labels")
     return lines
 
 

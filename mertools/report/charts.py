@@ -68,6 +68,31 @@ def confusion_chart(facts: ClassFacts) -> Markup:
     return _svg(margin + n * cell + 10, int(44 + n * cell * 0.75), parts, f"confusion matrix of {facts.target}")
 
 
+def heat_chart(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float | None]]) -> Markup:
+    """Values in a grid, shaded from the lowest to the highest."""
+    known = [v for row in values for v in row if v is not None]
+    low, width = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0) or 1.0
+    side, margin, parts = 84, 130, []
+    for j, column in enumerate(columns):
+        parts.append(
+            f'<text x="{margin + (j + 0.5) * side}" y="16" text-anchor="middle">{escape(_short(column, 13))}</text>'
+        )
+    for i, (name, found) in enumerate(zip(rows, values, strict=True)):
+        y = 26 + 34 * i
+        parts.append(f'<text x="{margin - 8}" y="{y + 20}" text-anchor="end">{escape(_short(name, 18))}</text>')
+        for j, value in enumerate(found):
+            box = f'x="{margin + j * side}" y="{y}" width="{side - 2}" height="32" rx="3"'
+            share = 0.0 if value is None else (value - low) / width
+            shown = "undefined" if value is None else f"{value:.3f}"
+            parts.append(
+                f'<g><title>{escape(name)}, {escape(columns[j])}: {shown}</title><rect class="cell" {box}/>'
+                f'<rect class="right" fill-opacity="{0.85 * share:.3f}" {box}/><text class="'
+                f'{"deep" if share > 0.65 else "count"}" x="{margin + (j + 0.5) * side - 1}" y="{y + 21}" '
+                f'text-anchor="middle">{shown}</text></g>'
+            )
+    return _svg(margin + len(columns) * side + 10, 32 + 34 * len(rows), parts, "score under each condition")
+
+
 def _square(corner: tuple[float, float], side: float, count: int, share: float, right: bool, title: str) -> str:
     """One cell of the confusion matrix."""
     x, y = corner

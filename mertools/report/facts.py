@@ -21,6 +21,9 @@ from mertools.predictions import Predictions
 N_WORST = 12
 """How many of the worst clips are shown."""
 
+ROBUSTNESS = "robustness.json"
+"""A run may hold what ``mertools report --robustness`` found."""
+
 SCORE = "score-"
 """A run may hold ``score-SPLIT.json``: what ``mertools submission score --json`` said about a split."""
 
@@ -94,6 +97,7 @@ class RunFacts:
         spaces: coverage of the store.
         floors: what a trivial prediction reaches in the primary metric, out of fold.
         scores: per split, what ``submission score`` said.
+        robustness: what ``report --robustness`` found; empty if it was not asked.
         gaps: parts that could not be shown, with the reason.
     """
 
@@ -109,6 +113,7 @@ class RunFacts:
     spaces: Sequence[SpaceFacts] = ()
     floors: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    robustness: Mapping[str, Any] = field(default_factory=dict)
     gaps: Sequence[str] = ()
 
 
@@ -130,12 +135,22 @@ def read_run(folder: Path) -> RunFacts:
     _require(recipe, ("corpus",), folder / "recipe.yaml")
     gaps: list[str] = []
     scores = {path.stem.removeprefix(SCORE): _json(path) for path in sorted(folder.glob(f"{SCORE}*.json"))}
+    robustness = _json(folder / ROBUSTNESS) if (folder / ROBUSTNESS).is_file() else {}
+    if robustness:
+        _require(robustness, ("primary", "missing", "rows", "unit"), folder / ROBUSTNESS)
     try:
         corpus = Corpus.read(recipe["corpus"])
     except MerToolsError as error:
         gaps.append(f"Classes, worst clips and coverage: the corpus cannot be read. {error}")
         return RunFacts(
-            _title(folder), folder, document, recipe, bool(document.get("synthetic")), scores=scores, gaps=gaps
+            _title(folder),
+            folder,
+            document,
+            recipe,
+            bool(document.get("synthetic")),
+            scores=scores,
+            robustness=robustness,
+            gaps=gaps,
         )
     classes, values, worst, floors = _results(folder, document, corpus)
     return RunFacts(
@@ -151,6 +166,7 @@ def read_run(folder: Path) -> RunFacts:
         spaces=_spaces(corpus, recipe, gaps),
         floors=floors,
         scores=scores,
+        robustness=robustness,
         gaps=gaps,
     )
 

@@ -105,6 +105,31 @@ def quick() -> dict[str, Any]:
     return dict(QUICK)
 
 
+def corrupted(corpus: Corpus, folder: Path, *, shift: float = 3.0, spaces: tuple[str, ...] = (FACE, AUDIO)) -> Corpus:
+    """The corpus as `mertools corrupt` and `mertools extract` would leave it: other media, the same spaces."""
+    cells = {"snr_db": "5.0", "blur": "1", "corruption_status": "ok"}
+    clips = tuple(Clip(c.name, c.split, cells={**c.cells, **cells}) for c in corpus.clips)
+    made = Corpus(f"{corpus.name}-noise", folder, clips, folder, corpus.splits, corpus.targets)
+    made.write()
+    with (
+        open_store(corpus.folder / "store", read_only=True) as clean,
+        open_store(folder / "store", create=True) as store,
+    ):
+        for name in spaces:
+            space = store.declare(clean.space(name).spec)
+            with store.writer(space) as writer:
+                for clip in corpus.clips:
+                    found = clean.read(name, clip.name)
+                    writer.add(clip.name, (found.values + shift).astype(np.float32), found.times_s)
+    return Corpus.read(folder)
+
+
+@pytest.fixture
+def corrupt_as() -> Any:
+    """`corrupted`, for test modules."""
+    return corrupted
+
+
 ROW_SPACES = {"face/rows": (6, 25.0), "audio/rows": (5, 50.0), "text/rows": (4, None)}
 
 

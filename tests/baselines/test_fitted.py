@@ -10,8 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 from baselines.data import Table
 from baselines.fitted import fit
+from baselines.losses import joint_loss
+from baselines.members import decode
 from baselines.models.base import Output
-from baselines.module import joint_loss
 from mertools.targets import Target
 
 TARGETS = (Target("discrete", "classes", ("a", "b", "c")), Target("valence", "value", range=(-5.0, 5.0)))
@@ -65,6 +66,20 @@ def test_values_are_standardised_and_priors_are_frequencies_of_what_is_annotated
     assert float(goals["valence"].nanmean()) == pytest.approx(0, abs=1e-6)
     counts = [(table.annotations["discrete"] == c).sum() for c in range(3)]
     np.testing.assert_allclose(fitted.priors["discrete"], np.array(counts) / 39)
+
+
+def test_values_come_back_in_their_unit_and_stay_within_the_declared_range() -> None:
+    table = make_table()
+    fitted = fit(table, TARGETS, standardise=True, pca=0)
+    mean, scale = fitted.values["valence"]
+    standardised = fitted.annotations(table)["valence"]
+    heads = {"discrete": torch.zeros(len(table), 3), "valence": standardised.unsqueeze(1)}
+    found = decode(heads, fitted, np.zeros(len(table), bool), TARGETS)["valence"]
+    known = ~np.isnan(table.annotations["valence"])
+    np.testing.assert_allclose(found[known], np.clip(table.annotations["valence"][known], -5, 5), atol=1e-5)
+    far = torch.tensor([[100.0], [-100.0], [(6.0 - mean) / scale]])
+    heads = {"discrete": torch.zeros(3, 3), "valence": far}
+    assert decode(heads, fitted, np.zeros(3, bool), TARGETS)["valence"].tolist() == [5.0, -5.0, 5.0]
 
 
 def test_the_joint_loss_is_cross_entropy_plus_squared_error_of_what_is_annotated() -> None:
