@@ -26,7 +26,7 @@ from baselines.models.attention import Attention
 from baselines.models.base import FusionModel
 from baselines.proposals import propose, rounds
 from baselines.runs import Run
-from baselines.study import FACTS, JOURNAL, Study, locked_study, open_study
+from baselines.study import FACTS, JOURNAL, Study, locked_study, open_studies
 from mertools.corpus import Corpus, with_cells
 from mertools.errors import ConfigError, TrainingError
 from mertools.store import open_store
@@ -510,9 +510,41 @@ def test_a_torn_record_is_dropped_and_whole_ones_stay(cut: int, junk: bytes) -> 
 
 
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / JOURNAL).write_text("hello\nworld\n")
-    with pytest.raises(TrainingError, match="MER-T127"):
-        open_study(tmp_path / JOURNAL, "nested-fold0")
+    for text in ("hello\nworld\n", "5\n", '{"op_code": 0}\n'):
+        (tmp_path / JOURNAL).write_text(text)
+        with pytest.raises(TrainingError, match="MER-T127"):
+            open_studies(tmp_path / JOURNAL, ["nested-fold0"])
+
+
+def test_a_study_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    (study,) = open_studies(tmp_path / JOURNAL, ["nested-fold0"])
+    study.optimize(lambda trial: trial.suggest_float("lr", 0, 1), n_trials=1)
+    with pytest.raises(TrainingError, match=r"MER-T127.*trial 0 of nested-fold0"):
+        Study(tmp_path, Space({"lr": (0.1,)}), "nested", 1)
+
+
+@pytest.mark.parametrize("stop", [0, 3, 7])
+def test_a_run_that_was_not_moved_whole_is_no_run_yet(
+    swept: Run, original: Corpus, tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from baselines import sweep_folder
+
+    moved: list[Path] = []
+    move = sweep_folder.move
+
+    def interrupted(path: Path, place: Path) -> None:
+        if len(moved) == stop:
+            raise KeyboardInterrupt
+        moved.append(place)
+        move(path, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep_folder, "move", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(original, [FACE, AUDIO], "attention", tmp_path / "run", **SMALL)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    sweep(original, [FACE, AUDIO], "attention", tmp_path / "run", **SMALL)
+    assert contents(tmp_path / "run") == contents(swept.folder)
 
 
 def test_facts_that_cannot_be_read_are_refused(swept: Run, original: Corpus, tmp_path: Path) -> None:
@@ -589,7 +621,8 @@ def test_with_shuffled_labels_nested_scores_are_chance_and_published_ones_are_no
 ) -> None:
     found: dict[str, list[float]] = {"nested": [], "published": [], "best draw": []}
     options = {"target": "discrete", "folds": "3", "trials": 10, "epochs": 30, "batch_size": 24, "repeats": 1,
-               "hidden_dim": [8, 16], "dropout": [0.2, 0.3, 0.5], "lr": [1e-2, 3e-2], "select_by": "accuracy"}  # fmt: skip
+               "hidden_dim": [8, 16], "dropout": [0.2, 0.3, 0.5], "lr": [1e-2, 3e-2],
+               "select_by": "accuracy"}  # fmt: skip
     for seed in range(2):
         for protocol in ("nested", "published"):
             made = sweep(
