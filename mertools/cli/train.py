@@ -69,6 +69,13 @@ def common_arguments(arguments: argparse.Namespace, recipe: Recipe, verb: str) -
 
     targets, settings = _split_words(arguments.target or (), arguments.settings)
     flags = {name: getattr(arguments, name) for name in ("folds", "store", "seed", "labels", "allow_seen")}
+    options = {
+        **{name: value for name, value in flags.items() if value is not None},
+        **assignments(settings),
+    }
+    for name in options:
+        if name not in flags and hasattr(arguments, name):
+            raise ConfigError("MER-T063", f"'{name}={options[name]}' is an option of its own.", f"Write --{name} ...")
     named = bool(arguments.track or targets)
     corpus = _needed(arguments.corpus or recipe.corpus, "--corpus DIR", verb)
     return {
@@ -78,10 +85,7 @@ def common_arguments(arguments: argparse.Namespace, recipe: Recipe, verb: str) -
         "out": arguments.out,
         "track": arguments.track if named else recipe.track or None,
         "target": targets if named else () if recipe.track else recipe.target,
-        "options": {
-            **{name: value for name, value in flags.items() if value is not None},
-            **assignments(settings),
-        },
+        "options": options,
     }
 
 

@@ -141,6 +141,8 @@ def test_published_scores_are_marked_wherever_they_are_shown(
         (("select_by=f1",), "MER-T120"),
         (("--space", "absent.yaml"), "MER-R005"),
         (("lr=[]",), "MER-T123"),
+        (("trials=3",), "MER-T063"),
+        (("model=attention",), "MER-T063"),
         (("epochs=0",), "MER-R004"),
     ],
 )
