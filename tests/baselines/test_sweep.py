@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,16 +60,18 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def counting(patch: pytest.MonkeyPatch, before: Callable[[int], None] = lambda n: None) -> list[Job]:
-    """Note every job that is run; `before` is told how many there were."""
+    """Note every job whose result is handed out; `before` is told how many there were."""
     ran: list[Job] = []
-    alone = jobs.run_alone
+    try_jobs = jobs.try_jobs
 
-    def noted(job: Job) -> Trained:
-        before(len(ran))
-        ran.append(job)
-        return alone(job)
+    def noted(asked: Iterable[Job]) -> Iterator[Trained | TrainingError]:
+        listed = list(asked)
+        for job, result in zip(listed, try_jobs(listed), strict=True):
+            before(len(ran))
+            ran.append(job)
+            yield result
 
-    patch.setattr(jobs, "run_alone", noted)
+    patch.setattr(jobs, "try_jobs", noted)
     return ran
 
 
@@ -311,35 +313,19 @@ def test_more_trials_go_on_with_an_unfinished_study(
 def test_no_clip_that_a_fold_left_out_is_seen_by_its_search(
     original: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from baselines.data import Table
-
-    seen: list[tuple[int, set[str], bool]] = []
-    alone, rows = jobs.run_alone, Table.rows
-    current: list[Job] = []
-
-    def watched(job: Job) -> Trained:
-        current.append(job)
-        trained = alone(job)
-        current.pop()
-        return trained
-
-    def noted(self: Table, index: np.ndarray) -> Table:
-        found = rows(self, index)
-        if current:
-            seen.append((current[-1].fold, set(found.names), current[-1].watch is not None))
-        return found
-
-    monkeypatch.setattr(jobs, "run_alone", watched)
-    monkeypatch.setattr(Table, "rows", noted)
-    made = sweep(original, [FACE], "attention", tmp_path / "run", **{**SMALL, "pca": 2})
+    ran = counting(monkeypatch)
+    made = sweep(original, [FACE], "attention", tmp_path / "run", **SMALL)
     fold_of = dict(line.split(",")[:2] for line in (made.folder / "folds.csv").read_text().splitlines()[1:])
     speaker = {c.name: c.cells["speaker"] for c in original.clips}
-    assert {searching for _, _, searching in seen} == {True, False}
-    for fold, names, _ in seen:
-        assert not {name for name in names if fold_of[name] == str(fold)}
-    for fold in range(3):
-        left_out = {speaker[name] for name, number in fold_of.items() if number == str(fold)}
-        assert not left_out & {speaker[name] for number, names, _ in seen if number == fold for name in names}
+    assert len(ran) == 18
+    for job in ran:
+        trained = {job.table.names[i] for i in job.rows}
+        watched = {job.table.names[i] for i in job.watch.rows} if job.watch else set()
+        left_out = {name for name, fold in fold_of.items() if fold == str(job.fold)}
+        for part, other in ((trained, watched), (trained, left_out), (watched, left_out)):
+            assert not {speaker[name] for name in part} & {speaker[name] for name in other}
+        assert bool(watched) == (job.seed == 0)  # the search; its winners are trained on everything
+        assert trained | watched == set(fold_of) - left_out
 
 
 def test_nothing_that_is_chosen_depends_on_what_a_fold_left_out(corpus: Corpus, tmp_path: Path) -> None:

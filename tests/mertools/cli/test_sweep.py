@@ -70,7 +70,7 @@ def test_sweep_says_what_it_does_and_what_it_found(
     code, text, progress = run(capsys, "sweep", *words(folder, out, "--trials", "3", *QUICK))
     assert code == 0
     assert "3 trials on 2 folds: 6 trainings to do, chosen by waf" in progress
-    assert "trial 3/3: waf" in progress
+    assert "3/3 trials, number " in progress
     assert "search: 3 trials (random), chosen by waf" in text
     assert text.count("\n  fold ") == 2
     assert "OPTIMISTIC" not in text
