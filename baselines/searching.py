@@ -22,7 +22,10 @@ from mertools.errors import TrainingError
 
 log = logging.getLogger(__name__)
 
-NO_MATTER = ("store", "repeats", "threads", "gap", "test_splits", "labels", "allow_seen")
+OF_THE_RUN = ("repeats", "gap", "test_splits", "labels")
+"""Options of training that no trial depends on, but the run that is made of the winners."""
+
+NO_MATTER = (*OF_THE_RUN, "store", "threads", "allow_seen", "memory", "logger")
 """Options of training that no trial depends on."""
 
 

@@ -1,8 +1,6 @@
 """`sweep`: what it draws, what it must not see, that it goes on where it stopped."""
 
 import csv
-import itertools
-import re
 import shutil
 import signal
 import subprocess
@@ -16,17 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from baselines import MODELS, jobs, predict, sweep, train
-from baselines.draws import Range, Space, choose_space
+from baselines import jobs, predict, sweep, train
 from baselines.jobs import Job, Trained
-from baselines.models.attention import Attention
-from baselines.models.base import FusionModel
-from baselines.proposals import propose, rounds
 from baselines.runs import Run
-from baselines.study import FACTS, JOURNAL, Study, locked_study, open_studies
+from baselines.study import FACTS, JOURNAL
 from mertools.corpus import Corpus, with_cells
 from mertools.errors import ConfigError, TrainingError
 from mertools.store import open_store
@@ -73,119 +65,6 @@ def counting(patch: pytest.MonkeyPatch, before: Callable[[int], None] = lambda n
 
     patch.setattr(jobs, "try_jobs", noted)
     return ran
-
-
-# ---- draws
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 1000))
-def test_draws_are_distinct_cover_the_grid_and_depend_on_seed_and_number(lengths: list[int], seed: int) -> None:
-    space = Space({f"k{i}": tuple(range(n)) for i, n in enumerate(lengths)})
-    points = [tuple(p.values()) for p in space.draws(seed)]
-    assert len(points) == space.size == np.prod(lengths)
-    assert set(points) == set(itertools.product(*space.dimensions.values()))
-    few = [tuple(p.values()) for p in itertools.islice(space.draws(seed), 3)]
-    assert few == points[:3]
-
-
-def test_another_seed_draws_in_another_order() -> None:
-    space = Space({"a": tuple(range(50))})
-    assert list(space.draws(0)) != list(space.draws(1))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.floats(1e-6, 1e3), st.floats(1.01, 1e3), st.booleans(), st.floats(0, 1, exclude_max=True))
-def test_ranges_stay_inside(low: float, factor: float, log: bool, share: float) -> None:
-    found = Range(low, low * factor, log).at(share)
-    assert low * (1 - 1e-12) <= found <= low * factor * (1 + 1e-12)
-
-
-def test_ranges_of_whole_numbers_end() -> None:
-    space = Space({"a": Range(1, 3, whole=True), "b": Range(1, 4, log=True, whole=True)})
-    assert space.size == 12
-    assert len(list(space.draws(0))) == 12
-    assert Space({"a": Range(0.0, 1.0)}).size is None
-
-
-def test_draws_are_spread_evenly() -> None:
-    low = [point["a"] for point in itertools.islice(Space({"a": Range(1e-4, 1.0, log=True)}).draws(0), 400)]
-    assert np.mean(np.array(low) < 1e-2) == pytest.approx(0.5, abs=0.08)
-
-
-@pytest.mark.parametrize("model", MODELS.names())
-def test_published_spaces_fit_their_models(model: str) -> None:
-    model_class = MODELS.get(model)
-    if not (isinstance(model_class, type) and issubclass(model_class, FusionModel)):
-        pytest.skip("no fusion model")
-    if not model_class.search_space:
-        pytest.skip("no published space")
-    space, fixed = choose_space(model, model_class, None, {})
-    assert set(space.dimensions) == set(model_class.search_space)
-    assert not fixed
-
-
-def test_options_replace_add_and_fix_dimensions(tmp_path: Path) -> None:
-    options = {"dropout": "0.3", "lr": "[1e-2, 0.01,1e-3]", "batch_size": [8, 16], "seed": 3}
-    space, fixed = choose_space("attention", Attention, None, options)
-    assert space.dimensions == {"hidden_dim": (64, 128, 256), "lr": (0.01, 0.001), "batch_size": (8, 16)}
-    assert fixed == {"dropout": "0.3", "seed": 3}
-    (tmp_path / "space.yaml").write_text("lr: {low: 1e-4, high: 1e-2, log: true}\npca: [0, '2']\n")
-    space, _ = choose_space("attention", Attention, tmp_path / "space.yaml", {})
-    assert space.dimensions == {"lr": Range(1e-4, 1e-2, log=True), "pca": (0, 2)}
-
-
-@pytest.mark.parametrize(
-    ("space", "options", "found"),
-    [
-        ({"learning": [1, 2]}, {}, r"MER-T121.*'learning' is no option"),
-        ({"dropot": [0.1]}, {}, r"MER-T121.*Did you mean 'dropout'"),
-        ({"folds": ["3", "5"]}, {}, r"MER-T121.*'folds' says what is trained on"),
-        (None, {"seed": [1, 2]}, r"MER-T121.*'seed' says what is trained on"),
-        ({"lr": ["fast"]}, {}, r"MER-R004.*lr: 'fast' is not a number"),
-        ({"lr": [-1.0]}, {}, r"lr must be positive"),
-        ({"dropout": [1.5]}, {}, r"dropout must lie in \[0, 1\)"),
-        ({"lr": []}, {}, r"MER-T123"),
-        ({"lr": 0.1}, {}, r"MER-T123.*no list"),
-        ({"lr": {"low": 1.0, "high": 0.1}}, {}, r"MER-T123.*no range"),
-        ({"lr": {"low": 0.1, "high": 1.0, "step": 2}}, {}, r"MER-T123.*no range"),
-        ({"standardise": {"low": 0, "high": 1}}, {}, r"MER-T123.*no range"),
-        ({}, {}, r"MER-T122"),
-        (None, {"hidden_dim": 8, "dropout": 0.1, "lr": 0.1}, r"MER-T122.*every option of it is fixed"),
-    ],
-)
-def test_a_wrong_space_is_refused(space: Any, options: dict[str, Any], found: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        choose_space("attention", Attention, space, options)
-    assert re.search(found, str(caught.value)), caught.value
-
-
-def test_a_file_that_is_no_space_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "space.yaml").write_text("- lr\n")
-    with pytest.raises(ConfigError, match="MER-T123"):
-        choose_space("attention", Attention, tmp_path / "space.yaml", {})
-    with pytest.raises(ConfigError, match="MER-R005"):
-        choose_space("attention", Attention, tmp_path / "absent.yaml", {})
-
-
-def test_tpe_repeats_itself_and_tries_nothing_twice() -> None:
-    space = Space({"a": tuple(range(5)), "b": (0.1, 0.2, 0.3)})
-    (first, second) = rounds("tpe", 15)
-    before = {n: (p, float(p["a"])) for n, p in zip(first, propose(space, "tpe", 0, first, {}, 0), strict=True)}
-    points = propose(space, "tpe", 0, second, before, 0)
-    assert points == propose(space, "tpe", 0, second, before, 0)
-    everything = [tuple(p.values()) for p in (*(p for p, _ in before.values()), *points)]
-    assert len(set(everything)) == space.size
-
-
-def test_tpe_learns_from_earlier_rounds() -> None:
-    space = Space({"x": Range(0.0, 1.0)})
-    known: dict[int, Any] = {}
-    for numbers in rounds("tpe", 40):
-        for number, point in zip(numbers, propose(space, "tpe", 1, numbers, known, 0), strict=True):
-            known[number] = (point, -abs(point["x"] - 0.9))
-    off = [-score for _, score in known.values()]
-    assert np.mean(off[20:]) < 0.5 * np.mean(off[:10])
 
 
 # ---- a whole sweep
@@ -453,60 +332,6 @@ def test_a_folder_that_holds_something_else_is_left_alone(run: Run, corpus: Corp
     (tmp_path / "notes" / "a.txt").write_text("mine")
     with pytest.raises(TrainingError, match=r"MER-T022.*holds no study"):
         sweep(corpus, [FACE], "attention", tmp_path / "notes", **SMALL)
-
-
-def test_two_processes_do_not_share_a_study(tmp_path: Path) -> None:
-    with (
-        locked_study(tmp_path / "run", {"a": 1}),
-        pytest.raises(TrainingError, match="MER-T125"),
-        locked_study(tmp_path / "run", {"a": 1}),
-    ):
-        pass
-    with locked_study(tmp_path / "run", {"a": 1}):
-        pass
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 400), st.binary(max_size=40).filter(lambda b: b"\n" not in b))
-def test_a_torn_record_is_dropped_and_whole_ones_stay(cut: int, junk: bytes) -> None:
-    import tempfile
-
-    from baselines.study import Result
-
-    space = Space({"lr": (0.1, 0.2), "hidden_dim": (4, 8)})
-    points = list(space.draws(0))
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
-        with locked_study(out, {}):
-            study = Study(out, space, "nested", 1)
-            for n in range(3):
-                study.add(Result(n, 0, points[n], 0.5 + n / 10, n + 1))
-        journal = out / JOURNAL
-        whole = journal.read_bytes()
-        start = whole.rstrip(b"\n").rfind(b"\n") + 1
-        journal.write_bytes(whole[: start + min(cut, len(whole) - start - 1)] if cut else whole + b'{"op' + junk)
-        with locked_study(out, {}):
-            again = Study(out, space, "nested", 1)
-            kept = 2 if cut else 3
-            assert again.results == {k: r for k, r in study.results.items() if k[0] < kept}
-            for n in range(kept, 4):
-                again.add(Result(n, 0, points[n], 0.5 + n / 10, n + 1))
-        with locked_study(out, {}):
-            assert len(Study(out, space, "nested", 1).results) == 4
-
-
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
-    for text in ("hello\nworld\n", "5\n", '{"op_code": 0}\n'):
-        (tmp_path / JOURNAL).write_text(text)
-        with pytest.raises(TrainingError, match="MER-T127"):
-            open_studies(tmp_path / JOURNAL, ["nested-fold0"])
-
-
-def test_a_study_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    (study,) = open_studies(tmp_path / JOURNAL, ["nested-fold0"])
-    study.optimize(lambda trial: trial.suggest_float("lr", 0, 1), n_trials=1)
-    with pytest.raises(TrainingError, match=r"MER-T127.*trial 0 of nested-fold0"):
-        Study(tmp_path, Space({"lr": (0.1,)}), "nested", 1)
 
 
 @pytest.mark.parametrize("stop", [0, 3, 7])
