@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -381,37 +380,41 @@ def test_optuna_reads_the_study(swept: Run, tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import sys
+import logging, sys
 from baselines import sweep
 from mertools.corpus import Corpus
 
-sweep(Corpus.read(sys.argv[1]), ["face/made-up"], "attention", sys.argv[2], target="discrete", folds="3", trials=8,
-      repeats=2, epochs=20, batch_size=4, hidden_dim=[4, 8, 16, 32], dropout=0.2, lr=[1e-3, 1e-2])
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s", force=True)
+sweep(Corpus.read(sys.argv[1]), ["face/made-up"], "attention", sys.argv[2], target="discrete", folds="3", trials=6,
+      repeats=2, epochs=20, batch_size=4, hidden_dim=[4, 8, 16], dropout=0.2, lr=[1e-3, 1e-2])
 """
-
-
-def lines_of(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 @pytest.mark.slow
 def test_kill_9_loses_at_most_what_was_in_flight(original: Corpus, tmp_path: Path) -> None:
-    def start(out: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(original.folder), str(out)])
+    def start(out: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SCRIPT, str(original.folder), str(out)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     whole = start(tmp_path / "whole")
-    assert whole.wait() == 0
-    out = tmp_path / "parts"
-    for more in (4, 12):
-        known = lines_of(out / JOURNAL)
+    assert "6/6 trials, number" in whole.communicate()[0]
+    out, n_studies, n_folds, known = tmp_path / "parts", 3, 3, 0
+    for trials in (2, 3):
         process = start(out)
-        while lines_of(out / JOURNAL) < max(known, 3) + more and process.poll() is None:
-            time.sleep(0.01)
-        assert process.poll() is None, "it was over before it could be killed"
+        assert process.stdout is not None
+        for line in process.stdout:
+            if " trials, number " in line and int(line.split("/")[0]) >= known + trials:
+                break
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert lines_of(out / JOURNAL) >= known + more - 3
-    assert start(out).wait() == 0
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        known += trials
+        assert (out / JOURNAL).read_bytes().count(b"\n") >= n_studies + n_folds * known
+        assert not (out / "metrics.json").exists()
+    last = start(out)
+    said, _ = last.communicate()
+    assert last.returncode == 0
+    assert said.count(" trials, number ") <= 6 - known + 1
     assert contents(out) == contents(tmp_path / "whole")
 
 
