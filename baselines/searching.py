@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -17,12 +17,15 @@ from baselines.proposals import Sampler, propose, rounds
 from baselines.scoring import LOSS, Measure
 from baselines.study import Result, Study, digest
 from baselines.training import requests_for
-from mertools.config import to_mapping
+from mertools.config import canonical_json, to_mapping
 from mertools.errors import TrainingError
 
 log = logging.getLogger(__name__)
 
-NO_MATTER = ("store", "repeats", "threads", "gap", "test_splits", "labels", "allow_seen")
+OF_THE_RUN = ("repeats", "gap", "test_splits", "labels")
+"""Options of training that no trial depends on, but the run that is made of the winners."""
+
+NO_MATTER = (*OF_THE_RUN, "store", "threads", "allow_seen", "memory", "logger")
 """Options of training that no trial depends on."""
 
 
@@ -116,7 +119,7 @@ def conduct(search: Search, study: Study) -> None:
     watched = [watched_job(search.material.everything, request, search.measure) for request in requests]
     for numbers in rounds(search.sampler, search.trials):
         drawn = {(trial, fold): points.of(trial, fold, numbers) for trial in numbers for fold in folds}
-        pending = [place for place in drawn if place not in study.results]
+        pending = _by_shape(search, drawn, [place for place in drawn if place not in study.results])
         jobs = (retasked(watched[fold], search.task_of(drawn[trial, fold])) for trial, fold in pending)
         for (trial, fold), trained in zip(pending, try_jobs(jobs), strict=True):
             point = drawn[trial, fold]
@@ -127,8 +130,20 @@ def conduct(search: Search, study: Study) -> None:
                 study.add(Result(trial, fold, point, None, problem=problem))
             else:
                 study.add(Result(trial, fold, point, trained.best_score, trained.best_epochs))
-            if fold == folds[-1]:
+            if all((trial, other) in study.results for other in folds):
                 _say_trial(search, study, trial)
+
+
+def _by_shape(
+    search: Search, drawn: Mapping[tuple[int, int], Point], places: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Networks of one shape side by side: they may be trained as one stack, whose results are kept when it is done."""
+    groups: dict[str, list[tuple[int, int]]] = {}
+    for place in places:
+        task = search.task_of(drawn[place])
+        shape = {key: value for key, value in task.config.items() if key != "dropout"}
+        groups.setdefault(canonical_json([shape, task.options.batch_size]), []).append(place)
+    return [place for group in groups.values() for place in group]
 
 
 class _Points:
@@ -201,11 +216,13 @@ def winners(search: Search, study: Study) -> list[Result]:
 
 
 def _say_trial(search: Search, study: Study, trial: int) -> None:
-    results = [study.results[trial, fold] for fold in range(len(search.material.folds))]
+    n_folds = len(search.material.folds)
+    results = [study.results[trial, fold] for fold in range(n_folds)]
+    done = [t for t in range(search.trials) if all((t, fold) in study.results for fold in range(n_folds))]
     known = [r.score for r in results if r.score is not None]
     words = f"{search.select_by} {search.shown(float(np.mean(known)))}" if known else "failed"
     if 0 < len(known) < len(results):
         words += f" ({len(results) - len(known)} folds failed)"
     same = all(r.options == results[0].options for r in results)
     tried = " ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in results[0].options.items())
-    log.info("trial %d/%d: %s%s", trial + 1, search.trials, words, f"; {tried}" if same else "")
+    log.info("%d/%d trials, number %d: %s%s", len(done), search.trials, trial, words, f"; {tried}" if same else "")

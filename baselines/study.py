@@ -70,14 +70,17 @@ class Study:
     def __init__(self, folder: Path, space: Space, kind: str, n_folds: int) -> None:
         self._space = space
         self._path = folder / JOURNAL
-        self._optuna = [open_study(self._path, f"{kind}-fold{fold}") for fold in range(n_folds)]
+        self._optuna = open_studies(self._path, [f"{kind}-fold{fold}" for fold in range(n_folds)])
         self.results: dict[tuple[int, int], Result] = {}
         for fold, study in enumerate(self._optuna):
             for trial in study.get_trials(deepcopy=False):
-                number = trial.user_attrs["trial"]
-                score = None if trial.value is None else float(trial.value)
-                facts = trial.user_attrs["epochs"], trial.user_attrs["problem"]
-                self.results[number, fold] = Result(number, fold, dict(trial.params), score, *facts)
+                try:
+                    number, epochs, problem = (trial.user_attrs[key] for key in ("trial", "epochs", "problem"))
+                except KeyError:
+                    raise _no_study(
+                        self._path, f"trial {trial.number} of {study.study_name} is not a sweep's"
+                    ) from None
+                self.results[number, fold] = Result(number, fold, dict(trial.params), trial.value, epochs, problem)
 
     def add(self, result: Result) -> None:
         """Keep a result, on disk when this returns."""
@@ -97,8 +100,8 @@ class Study:
         self.results[result.trial, result.fold] = result
 
 
-def open_study(path: Path, name: str) -> optuna.Study:
-    """One study of a journal, made if it is not there.
+def open_studies(path: Path, names: Sequence[str]) -> list[optuna.Study]:
+    """Studies of a journal, made if they are not there.
 
     Raises:
         TrainingError: if the file is no journal.
@@ -109,11 +112,20 @@ def open_study(path: Path, name: str) -> optuna.Study:
     with quiet_optuna():
         try:
             storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_NoLock()))
-            return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
-        except (ValueError, KeyError, TypeError) as error:
-            raise TrainingError(
-                "MER-T127", f"{path} is no study of a sweep: {error}.", "Choose another --out or remove the folder."
-            ) from None
+            return [
+                optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+                for name in names
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+            raise _no_study(path, str(error)) from None
+        except OSError as error:
+            raise disk_problem(error, path) from error
+
+
+def _no_study(path: Path, problem: str) -> TrainingError:
+    return TrainingError(
+        "MER-T127", f"{path} is no study of a sweep: {problem}.", "Choose another --out or remove the folder."
+    )
 
 
 class _NoLock:
@@ -166,9 +178,8 @@ def locked_study(out: Path, facts: Mapping[str, Any]) -> Iterator[None]:
     """
     import fcntl
 
-    begun = (out / FACTS).is_file()
     if (
-        not begun
+        not (out / FACTS).is_file()
         and out.exists()
         and (out.is_file() or any(p.name != JOURNAL and p.name[0] != "." for p in out.iterdir()))
     ):
@@ -186,7 +197,7 @@ def locked_study(out: Path, facts: Mapping[str, Any]) -> Iterator[None]:
             raise TrainingError(
                 "MER-T125", f"another process works on {out}.", "Wait for it, or choose another --out."
             ) from None
-        if begun:
+        if (out / FACTS).is_file():
             refuse_other(out, facts)
         else:
             write_json(out / FACTS, facts)

@@ -73,16 +73,20 @@ def complete(folder: Path, out: Path) -> None:
         for path in sorted(folder.iterdir(), key=lambda p: (p.name == "metrics.json", p.name)):
             if path.name == _CHOSEN:
                 continue
-            place = out / path.name
-            if place.is_dir():
-                shutil.rmtree(place)
             if path.name == "metrics.json":
                 sync_folder(out)
-            os.replace(path, place)
+            move(path, out / path.name)
         sync_folder(out)
         shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise disk_problem(error, out) from error
+
+
+def move(path: Path, place: Path) -> None:
+    """Move a file or folder, in place of what a move that was interrupted left there."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    os.replace(path, place)
 
 
 def write_trials(path: Path, space: Space, studies: Mapping[str, Study], trials: int) -> None:

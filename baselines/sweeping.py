@@ -22,7 +22,7 @@ from baselines.proposals import Sampler
 from baselines.results import report
 from baselines.runs import Recipe, Run, stem_of
 from baselines.scoring import measure_named, measures_of
-from baselines.searching import NO_MATTER, Search, conduct, mean_score, winners
+from baselines.searching import OF_THE_RUN, Search, conduct, mean_score, winners
 from baselines.study import Result, Study, locked_study
 from baselines.sweep_folder import (
     TRIALS,
@@ -90,8 +90,7 @@ def sweep(
         sweep={"trials": trials, "sampler": sampler, "space": chosen.as_json()},
     )
     with locked_study(out, search.facts(corpus.name, track)), small_network_settings(settings.threads):
-        kept = {key: value for key, value in to_mapping(settings).items() if key in NO_MATTER and key != "threads"}
-        asked = {"trials": trials, **kept, "repeats": settings.repeats}
+        asked = {"trials": trials, **{key: to_mapping(settings)[key] for key in OF_THE_RUN}}
         if finished(out, asked):
             log.info("%s is finished; nothing is left to do", out)
         else:

@@ -75,7 +75,11 @@ def common_arguments(arguments: argparse.Namespace, recipe: Recipe, verb: str) -
     targets, settings = _split_words(arguments.target or (), arguments.settings)
     names = ("folds", "store", "augment_corpus", "seed", "labels", "allow_seen")
     flags = {name: getattr(arguments, name) for name in (*names, *(PREFIX + name for name in (*PASSED, *OWNED)))}
-    given = gather({name: value for name, value in flags.items() if value is not None} | assignments(settings))
+    said = assignments(settings)
+    for name in said:
+        if name not in flags and hasattr(arguments, name):
+            raise ConfigError("MER-T063", f"'{name}={said[name]}' is an option of its own.", f"Write --{name} ...")
+    given = gather({name: value for name, value in flags.items() if value is not None} | said)
     if "trainer" in given:
         given["trainer"] = {**((recipe.options or {}).get("trainer") or {}), **given["trainer"]}
     named = bool(arguments.track or targets)

@@ -1,14 +1,11 @@
 """`sweep`: what it draws, what it must not see, that it goes on where it stopped."""
 
 import csv
-import itertools
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,17 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from baselines import MODELS, jobs, predict, sweep, train
-from baselines.draws import Range, Space, choose_space
+from baselines import jobs, predict, sweep, train
 from baselines.jobs import Job, Trained
-from baselines.models.attention import Attention
-from baselines.models.base import FusionModel
-from baselines.proposals import propose, rounds
 from baselines.runs import Run
-from baselines.study import FACTS, JOURNAL, Study, locked_study, open_study
+from baselines.study import FACTS, JOURNAL
 from mertools.corpus import Corpus, with_cells
 from mertools.errors import ConfigError, TrainingError
 from mertools.store import open_store
@@ -60,130 +51,19 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def counting(patch: pytest.MonkeyPatch, before: Callable[[int], None] = lambda n: None) -> list[Job]:
-    """Note every job that is run; `before` is told how many there were."""
+    """Note every job whose result is handed out; `before` is told how many there were."""
     ran: list[Job] = []
-    alone = jobs.run_alone
+    try_jobs = jobs.try_jobs
 
-    def noted(job: Job) -> Trained:
-        before(len(ran))
-        ran.append(job)
-        return alone(job)
+    def noted(asked: Iterable[Job]) -> Iterator[Trained | TrainingError]:
+        listed = list(asked)
+        for job, result in zip(listed, try_jobs(listed), strict=True):
+            before(len(ran))
+            ran.append(job)
+            yield result
 
-    patch.setattr(jobs, "run_alone", noted)
+    patch.setattr(jobs, "try_jobs", noted)
     return ran
-
-
-# ---- draws
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 1000))
-def test_draws_are_distinct_cover_the_grid_and_depend_on_seed_and_number(lengths: list[int], seed: int) -> None:
-    space = Space({f"k{i}": tuple(range(n)) for i, n in enumerate(lengths)})
-    points = [tuple(p.values()) for p in space.draws(seed)]
-    assert len(points) == space.size == np.prod(lengths)
-    assert set(points) == set(itertools.product(*space.dimensions.values()))
-    few = [tuple(p.values()) for p in itertools.islice(space.draws(seed), 3)]
-    assert few == points[:3]
-
-
-def test_another_seed_draws_in_another_order() -> None:
-    space = Space({"a": tuple(range(50))})
-    assert list(space.draws(0)) != list(space.draws(1))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.floats(1e-6, 1e3), st.floats(1.01, 1e3), st.booleans(), st.floats(0, 1, exclude_max=True))
-def test_ranges_stay_inside(low: float, factor: float, log: bool, share: float) -> None:
-    found = Range(low, low * factor, log).at(share)
-    assert low * (1 - 1e-12) <= found <= low * factor * (1 + 1e-12)
-
-
-def test_ranges_of_whole_numbers_end() -> None:
-    space = Space({"a": Range(1, 3, whole=True), "b": Range(1, 4, log=True, whole=True)})
-    assert space.size == 12
-    assert len(list(space.draws(0))) == 12
-    assert Space({"a": Range(0.0, 1.0)}).size is None
-
-
-def test_draws_are_spread_evenly() -> None:
-    low = [point["a"] for point in itertools.islice(Space({"a": Range(1e-4, 1.0, log=True)}).draws(0), 400)]
-    assert np.mean(np.array(low) < 1e-2) == pytest.approx(0.5, abs=0.08)
-
-
-@pytest.mark.parametrize("model", MODELS.names())
-def test_published_spaces_fit_their_models(model: str) -> None:
-    model_class = MODELS.get(model)
-    if not (isinstance(model_class, type) and issubclass(model_class, FusionModel)):
-        pytest.skip("no fusion model")
-    if not model_class.search_space:
-        pytest.skip("no published space")
-    space, fixed = choose_space(model, model_class, None, {})
-    assert set(space.dimensions) == set(model_class.search_space)
-    assert not fixed
-
-
-def test_options_replace_add_and_fix_dimensions(tmp_path: Path) -> None:
-    options = {"dropout": "0.3", "lr": "[1e-2, 0.01,1e-3]", "batch_size": [8, 16], "seed": 3}
-    space, fixed = choose_space("attention", Attention, None, options)
-    assert space.dimensions == {"hidden_dim": (64, 128, 256), "lr": (0.01, 0.001), "batch_size": (8, 16)}
-    assert fixed == {"dropout": "0.3", "seed": 3}
-    (tmp_path / "space.yaml").write_text("lr: {low: 1e-4, high: 1e-2, log: true}\npca: [0, '2']\n")
-    space, _ = choose_space("attention", Attention, tmp_path / "space.yaml", {})
-    assert space.dimensions == {"lr": Range(1e-4, 1e-2, log=True), "pca": (0, 2)}
-
-
-@pytest.mark.parametrize(
-    ("space", "options", "found"),
-    [
-        ({"learning": [1, 2]}, {}, r"MER-T121.*'learning' is no option"),
-        ({"dropot": [0.1]}, {}, r"MER-T121.*Did you mean 'dropout'"),
-        ({"folds": ["3", "5"]}, {}, r"MER-T121.*'folds' says what is trained on"),
-        (None, {"seed": [1, 2]}, r"MER-T121.*'seed' says what is trained on"),
-        ({"lr": ["fast"]}, {}, r"MER-R004.*lr: 'fast' is not a number"),
-        ({"lr": [-1.0]}, {}, r"lr must be positive"),
-        ({"dropout": [1.5]}, {}, r"dropout must lie in \[0, 1\)"),
-        ({"lr": []}, {}, r"MER-T123"),
-        ({"lr": 0.1}, {}, r"MER-T123.*no list"),
-        ({"lr": {"low": 1.0, "high": 0.1}}, {}, r"MER-T123.*no range"),
-        ({"lr": {"low": 0.1, "high": 1.0, "step": 2}}, {}, r"MER-T123.*no range"),
-        ({"standardise": {"low": 0, "high": 1}}, {}, r"MER-T123.*no range"),
-        ({}, {}, r"MER-T122"),
-        (None, {"hidden_dim": 8, "dropout": 0.1, "lr": 0.1}, r"MER-T122.*every option of it is fixed"),
-    ],
-)
-def test_a_wrong_space_is_refused(space: Any, options: dict[str, Any], found: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        choose_space("attention", Attention, space, options)
-    assert re.search(found, str(caught.value)), caught.value
-
-
-def test_a_file_that_is_no_space_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "space.yaml").write_text("- lr\n")
-    with pytest.raises(ConfigError, match="MER-T123"):
-        choose_space("attention", Attention, tmp_path / "space.yaml", {})
-    with pytest.raises(ConfigError, match="MER-R005"):
-        choose_space("attention", Attention, tmp_path / "absent.yaml", {})
-
-
-def test_tpe_repeats_itself_and_tries_nothing_twice() -> None:
-    space = Space({"a": tuple(range(5)), "b": (0.1, 0.2, 0.3)})
-    (first, second) = rounds("tpe", 15)
-    before = {n: (p, float(p["a"])) for n, p in zip(first, propose(space, "tpe", 0, first, {}, 0), strict=True)}
-    points = propose(space, "tpe", 0, second, before, 0)
-    assert points == propose(space, "tpe", 0, second, before, 0)
-    everything = [tuple(p.values()) for p in (*(p for p, _ in before.values()), *points)]
-    assert len(set(everything)) == space.size
-
-
-def test_tpe_learns_from_earlier_rounds() -> None:
-    space = Space({"x": Range(0.0, 1.0)})
-    known: dict[int, Any] = {}
-    for numbers in rounds("tpe", 40):
-        for number, point in zip(numbers, propose(space, "tpe", 1, numbers, known, 0), strict=True):
-            known[number] = (point, -abs(point["x"] - 0.9))
-    off = [-score for _, score in known.values()]
-    assert np.mean(off[20:]) < 0.5 * np.mean(off[:10])
 
 
 # ---- a whole sweep
@@ -311,35 +191,19 @@ def test_more_trials_go_on_with_an_unfinished_study(
 def test_no_clip_that_a_fold_left_out_is_seen_by_its_search(
     original: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from baselines.data import Table
-
-    seen: list[tuple[int, set[str], bool]] = []
-    alone, rows = jobs.run_alone, Table.rows
-    current: list[Job] = []
-
-    def watched(job: Job) -> Trained:
-        current.append(job)
-        trained = alone(job)
-        current.pop()
-        return trained
-
-    def noted(self: Table, index: np.ndarray) -> Table:
-        found = rows(self, index)
-        if current:
-            seen.append((current[-1].fold, set(found.names), current[-1].watch is not None))
-        return found
-
-    monkeypatch.setattr(jobs, "run_alone", watched)
-    monkeypatch.setattr(Table, "rows", noted)
-    made = sweep(original, [FACE], "attention", tmp_path / "run", **{**SMALL, "pca": 2})
+    ran = counting(monkeypatch)
+    made = sweep(original, [FACE], "attention", tmp_path / "run", **SMALL)
     fold_of = dict(line.split(",")[:2] for line in (made.folder / "folds.csv").read_text().splitlines()[1:])
     speaker = {c.name: c.cells["speaker"] for c in original.clips}
-    assert {searching for _, _, searching in seen} == {True, False}
-    for fold, names, _ in seen:
-        assert not {name for name in names if fold_of[name] == str(fold)}
-    for fold in range(3):
-        left_out = {speaker[name] for name, number in fold_of.items() if number == str(fold)}
-        assert not left_out & {speaker[name] for number, names, _ in seen if number == fold for name in names}
+    assert len(ran) == 18
+    for job in ran:
+        trained = {job.table.names[i] for i in job.rows}
+        watched = {job.table.names[i] for i in job.watch.rows} if job.watch else set()
+        left_out = {name for name, fold in fold_of.items() if fold == str(job.fold)}
+        for part, other in ((trained, watched), (trained, left_out), (watched, left_out)):
+            assert not {speaker[name] for name in part} & {speaker[name] for name in other}
+        assert bool(watched) == (job.seed == 0)  # the search; its winners are trained on everything
+        assert trained | watched == set(fold_of) - left_out
 
 
 def test_nothing_that_is_chosen_depends_on_what_a_fold_left_out(corpus: Corpus, tmp_path: Path) -> None:
@@ -469,50 +333,28 @@ def test_a_folder_that_holds_something_else_is_left_alone(run: Run, corpus: Corp
         sweep(corpus, [FACE], "attention", tmp_path / "notes", **SMALL)
 
 
-def test_two_processes_do_not_share_a_study(tmp_path: Path) -> None:
-    with (
-        locked_study(tmp_path / "run", {"a": 1}),
-        pytest.raises(TrainingError, match="MER-T125"),
-        locked_study(tmp_path / "run", {"a": 1}),
-    ):
-        pass
-    with locked_study(tmp_path / "run", {"a": 1}):
-        pass
+@pytest.mark.parametrize("stop", [0, 3, 7])
+def test_a_run_that_was_not_moved_whole_is_no_run_yet(
+    swept: Run, original: Corpus, tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from baselines import sweep_folder
 
+    moved: list[Path] = []
+    move = sweep_folder.move
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 400), st.binary(max_size=40).filter(lambda b: b"\n" not in b))
-def test_a_torn_record_is_dropped_and_whole_ones_stay(cut: int, junk: bytes) -> None:
-    import tempfile
+    def interrupted(path: Path, place: Path) -> None:
+        if len(moved) == stop:
+            raise KeyboardInterrupt
+        moved.append(place)
+        move(path, place)
 
-    from baselines.study import Result
-
-    space = Space({"lr": (0.1, 0.2), "hidden_dim": (4, 8)})
-    points = list(space.draws(0))
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
-        with locked_study(out, {}):
-            study = Study(out, space, "nested", 1)
-            for n in range(3):
-                study.add(Result(n, 0, points[n], 0.5 + n / 10, n + 1))
-        journal = out / JOURNAL
-        whole = journal.read_bytes()
-        start = whole.rstrip(b"\n").rfind(b"\n") + 1
-        journal.write_bytes(whole[: start + min(cut, len(whole) - start - 1)] if cut else whole + b'{"op' + junk)
-        with locked_study(out, {}):
-            again = Study(out, space, "nested", 1)
-            kept = 2 if cut else 3
-            assert again.results == {k: r for k, r in study.results.items() if k[0] < kept}
-            for n in range(kept, 4):
-                again.add(Result(n, 0, points[n], 0.5 + n / 10, n + 1))
-        with locked_study(out, {}):
-            assert len(Study(out, space, "nested", 1).results) == 4
-
-
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / JOURNAL).write_text("hello\nworld\n")
-    with pytest.raises(TrainingError, match="MER-T127"):
-        open_study(tmp_path / JOURNAL, "nested-fold0")
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep_folder, "move", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(original, [FACE, AUDIO], "attention", tmp_path / "run", **SMALL)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    sweep(original, [FACE, AUDIO], "attention", tmp_path / "run", **SMALL)
+    assert contents(tmp_path / "run") == contents(swept.folder)
 
 
 def test_facts_that_cannot_be_read_are_refused(swept: Run, original: Corpus, tmp_path: Path) -> None:
@@ -538,37 +380,41 @@ def test_optuna_reads_the_study(swept: Run, tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import sys
+import logging, sys
 from baselines import sweep
 from mertools.corpus import Corpus
 
-sweep(Corpus.read(sys.argv[1]), ["face/made-up"], "attention", sys.argv[2], target="discrete", folds="3", trials=8,
-      repeats=2, epochs=20, batch_size=4, hidden_dim=[4, 8, 16, 32], dropout=0.2, lr=[1e-3, 1e-2])
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s", force=True)
+sweep(Corpus.read(sys.argv[1]), ["face/made-up"], "attention", sys.argv[2], target="discrete", folds="3", trials=6,
+      repeats=2, epochs=20, batch_size=4, hidden_dim=[4, 8, 16], dropout=0.2, lr=[1e-3, 1e-2])
 """
-
-
-def lines_of(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 @pytest.mark.slow
 def test_kill_9_loses_at_most_what_was_in_flight(original: Corpus, tmp_path: Path) -> None:
-    def start(out: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(original.folder), str(out)])
+    def start(out: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SCRIPT, str(original.folder), str(out)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     whole = start(tmp_path / "whole")
-    assert whole.wait() == 0
-    out = tmp_path / "parts"
-    for more in (4, 12):
-        known = lines_of(out / JOURNAL)
+    assert "6/6 trials, number" in whole.communicate()[0]
+    out, n_studies, n_folds, known = tmp_path / "parts", 3, 3, 0
+    for trials in (2, 3):
         process = start(out)
-        while lines_of(out / JOURNAL) < max(known, 3) + more and process.poll() is None:
-            time.sleep(0.01)
-        assert process.poll() is None, "it was over before it could be killed"
+        assert process.stdout is not None
+        for line in process.stdout:
+            if " trials, number " in line and int(line.split("/")[0]) >= known + trials:
+                break
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert lines_of(out / JOURNAL) >= known + more - 3
-    assert start(out).wait() == 0
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        known += trials
+        assert (out / JOURNAL).read_bytes().count(b"\n") >= n_studies + n_folds * known
+        assert not (out / "metrics.json").exists()
+    last = start(out)
+    said, _ = last.communicate()
+    assert last.returncode == 0
+    assert said.count(" trials, number ") <= 6 - known + 1
     assert contents(out) == contents(tmp_path / "whole")
 
 
@@ -589,7 +435,8 @@ def test_with_shuffled_labels_nested_scores_are_chance_and_published_ones_are_no
 ) -> None:
     found: dict[str, list[float]] = {"nested": [], "published": [], "best draw": []}
     options = {"target": "discrete", "folds": "3", "trials": 10, "epochs": 30, "batch_size": 24, "repeats": 1,
-               "hidden_dim": [8, 16], "dropout": [0.2, 0.3, 0.5], "lr": [1e-2, 3e-2], "select_by": "accuracy"}  # fmt: skip
+               "hidden_dim": [8, 16], "dropout": [0.2, 0.3, 0.5], "lr": [1e-2, 3e-2],
+               "select_by": "accuracy"}  # fmt: skip
     for seed in range(2):
         for protocol in ("nested", "published"):
             made = sweep(

@@ -435,6 +435,21 @@ def test_a_damaged_run_is_reported(run: Run, corpus: Corpus) -> None:
         predict(run.folder, corpus, "test1")
 
 
+def test_a_run_of_the_first_format_still_predicts(run: Run, corpus: Corpus) -> None:
+    """Members had no options of their own then, and kept losses instead of scores."""
+    before = predict(run.folder, corpus, "test1")
+    for path in (run.folder / "checkpoints").glob("fold*.json"):
+        facts = json.loads(path.read_text())
+        facts["inner_losses"] = [-score for score in facts.pop("scores")]
+        del facts["config"]
+        path.write_text(json.dumps(facts))
+    path = run.folder / "checkpoints" / "model.json"
+    design = json.loads(path.read_text())
+    del design["averaging"]
+    path.write_text(json.dumps({**design, "format": 1}))
+    np.testing.assert_array_equal(predict(run.folder, corpus, "test1").probabilities, before.probabilities)
+
+
 def test_a_store_without_the_runs_space_is_refused(run: Run, corpus: Corpus, tmp_path: Path) -> None:
     with open_store(tmp_path / "other", create=True) as store:
         space = store.declare(SpaceSpec(FACE, "utterance", 8, 2, {"size": 8}))
