@@ -97,10 +97,12 @@ def table(run: Run) -> str:
         "",
         *_optimism(metrics),
         f"{'OPTIMISTIC' if metrics.get('optimistic') else 'out of fold':<16}{'mean of seeds':>14}{'ensemble':>10}"
+        f"{'of logits':>11}"
         f"{'mean of folds':>15}{'fold spread':>13}",
     ]
     lines += [
-        f"{name:<16}{_number(value):>14}{_number(metrics['ensemble'][name]):>10}"
+        f"{name:<16}{_number(value):>14}{_number(metrics['ensemble_probabilities'][name]):>10}"
+        f"{_number(metrics['ensemble_logits'][name]):>11}"
         f"{_number(metrics['fold_mean'][name]):>15}{_number(metrics['fold_spread'][name]):>13}"
         for name, value in metrics["metrics"].items()
     ]
