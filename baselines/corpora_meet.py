@@ -75,8 +75,6 @@ def refuse_overlap(corpora: Sequence[Corpus], *, allow: bool) -> None:
 
 def shared(first: Corpus, second: Corpus) -> str:
     """What two corpora share, in words; empty if nothing is known of it."""
-    if first.name == second.name:
-        return "both have the same name"
     media = [{p.resolve() for c in corpus.clips for p in (c.video, c.audio) if p} for corpus in (first, second)]
     same = media[0] & media[1]
     if same:

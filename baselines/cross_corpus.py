@@ -25,7 +25,7 @@ import numpy as np
 from baselines.class_maps import ClassMap, CorpusMap, read_map
 from baselines.common_ground import out_of_fold
 from baselines.corpora_meet import refuse_overlap, require_same_spaces
-from baselines.data import load_table
+from baselines.data import annotation_column, load_table
 from baselines.members import average, predict_table
 from baselines.options import split_options
 from baselines.plan import interval_groups
@@ -43,6 +43,7 @@ from mertools.store import open_store
 
 if TYPE_CHECKING:
     from mertools.corpus import Clip
+    from mertools.targets import Target
 
 log = logging.getLogger(__name__)
 
@@ -133,12 +134,19 @@ def train_across(
     given = [corpus, *(c if isinstance(c, Corpus) else Corpus.read(c) for c in test_on)]
     if len(given) < 2:
         raise TrainingError("MER-T094", "no corpus to test on was named.", "Name some: --test-corpus DIR...")
+    if len({c.name for c in given}) < len(given):
+        raise TrainingError(
+            "MER-T097",
+            f"two of the corpora have the same name: {', '.join(c.name for c in given)}.",
+            "Name different corpora; names stand in corpus.yaml.",
+        )
     settings, config = split_options(options, model, fusion_model(model))
     stores = [Path(settings.store).resolve() if settings.store else c.folder.resolve() / "store" for c in given]
     refuse_overlap(given, allow=settings.allow_seen)
     fixed = require_same_spaces(given, stores, features, allow_seen=settings.allow_seen)
     out = Path(out)
     mapped = [chosen.apply(c, out / "corpora" / c.name) for c in given]
+    measures = _measures(mapped[0].target(chosen.target), chosen)
     request = {
         "corpora": {c.name: [digest_of(c.folder / CLIPS_FILE), digest_of(c.folder / CORPUS_FILE)] for c in given},
         "map": json.loads(json.dumps(to_mapping(chosen))),
@@ -162,7 +170,6 @@ def train_across(
             log.info("training on %s", own.name)
             train(own, fixed, model, folder, target=[chosen.target], **_options(options, entry, store))
         run = Run.read(folder)
-        measures = _measures(run, chosen)
         for other, its_store in zip(mapped, stores, strict=True):
             cells.append(_cell(run, own, other, its_store, chosen, measures, out))
     matrix = Matrix(out, measures[0].label, cells)
@@ -199,10 +206,9 @@ def _options(options: Mapping[str, Any], entry: CorpusMap, store: Path) -> dict[
     return found
 
 
-def _measures(run: Run, chosen: ClassMap) -> list[Measure]:
+def _measures(target: Target, chosen: ClassMap) -> list[Measure]:
     """What is scored, the map's own metric first."""
-    (target,) = run.design.targets
-    found = list(measures_of(run.design.targets, None))
+    found = list(measures_of([target], None))
     if target.range and target.range[0] == -target.range[1]:
         found += [Measure(name, METRICS.get(name), (target.name,), (target.name,)) for name in SIGN_METRICS]
     labels = [measure.label for measure in found]
@@ -226,13 +232,13 @@ def _cell(
         kind, splits = "out of fold", list(run.metrics["protocol"]["train_splits"])
         per_seed = out_of_fold(run, names)
         together = average(per_seed, logits=run.design.averaging == "logits")
-        table_of = load_annotations(run, other, clips)
+        truth = _annotations(run, other, clips)
     else:
         splits = _test_splits(other, chosen.entry(other))
         kind, clips = f"test on {', '.join(splits)}", other.select(splits)
         with open_store(store, read_only=True) as opened:
             table = load_table(opened, run.design.features, other, clips, run.design.targets)
-        table_of = dict(table.annotations)
+        truth = dict(table.annotations)
         logits = run.design.averaging == "logits"
         said = {id(member): predict_table(member, table, run.design.targets) for member in run.members}
         seeds = dict.fromkeys(member.seed for member in run.members)
@@ -240,7 +246,7 @@ def _cell(
         together = average(list(said.values()), logits=logits)
         predictions = to_predictions(table.names, run.design.targets, together)
         predictions.write(out / "predictions" / f"{own.name}-on-{other.name}.csv")
-    cell = _scored(measures, table_of, per_seed, together, clips, str((run.recipe.options or {}).get("group", "")))
+    cell = _scored(measures, truth, per_seed, together, clips, str((run.recipe.options or {}).get("group", "")))
     if kind != "out of fold":
         event = {"event": "look", "by": "train", "split": f"{other.name}: {', '.join(splits)}"}
         append_event(
@@ -249,10 +255,8 @@ def _cell(
     return {"train": own.name, "test": other.name, "kind": kind, "splits": splits, **cell}
 
 
-def load_annotations(run: Run, corpus: Corpus, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
+def _annotations(run: Run, corpus: Corpus, clips: Sequence[Clip]) -> dict[str, np.ndarray]:
     """Annotations of clips per target of a run."""
-    from baselines.data import annotation_column
-
     return {t.name: annotation_column(t, corpus.annotations(t.name, clips)) for t in run.design.targets}
 
 

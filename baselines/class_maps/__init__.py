@@ -137,8 +137,8 @@ class ClassMap:
             found = f"{list(own.range)}" if own.range else own.kind
             raise TrainingError(
                 "MER-T091",
-                f"map {self.name} expects '{self.target}' of corpus '{corpus.name}' in {list(entry.range or ())}, found "
-                f"{found}.",
+                f"map {self.name} expects '{self.target}' of corpus '{corpus.name}' in {list(entry.range or ())}, "
+                f"found {found}.",
                 "Mend the range in the map or in corpus.yaml.",
             )
 
