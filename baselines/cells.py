@@ -47,7 +47,7 @@ class Combinations:
         if match:
             return cls("topn", int(match[1]))
         raise TrainingError(
-            "MER-T080", f"combinations '{text}' are not known.", "Expected unimodal, all, or topn:N such as topn:3."
+            "MER-T180", f"combinations '{text}' are not known.", "Expected unimodal, all, or topn:N such as topn:3."
         )
 
     def check(self, alone: Sequence[Cell]) -> None:
@@ -55,7 +55,7 @@ class Combinations:
         for modality, cells in by_modality(cell.features[0] for cell in alone).items():
             if len(cells) < self.n:
                 raise TrainingError(
-                    "MER-T084",
+                    "MER-T184",
                     f"topn:{self.n} asks for {self.n} spaces of each modality; {modality} has {len(cells)} "
                     f"({', '.join(cells)}).",
                     f"Name more features of {modality}, or a smaller N.",

@@ -46,7 +46,7 @@ def require_same_spaces(
             alike = [space for space in there.values() if space.extractor == feature.name]
             found = ", ".join(f"{space.extractor}@{space.fingerprint} ({space.dim} dimensions)" for space in alike)
             raise TrainingError(
-                "MER-T096",
+                "MER-T196",
                 f"{corpora[0].name} has {feature.label} ({feature.dim} dimensions), and {corpus.name} has "
                 f"{found or f'no embeddings of {feature.name}'}: a model of one cannot read the other.",
                 f"Run: mertools extract {corpus.folder} --with {feature.name}, with the settings of {corpora[0].name}.",
@@ -64,7 +64,7 @@ def refuse_overlap(corpora: Sequence[Corpus], *, allow: bool) -> None:
         found = shared(first, second)
         if found and not allow:
             raise TrainingError(
-                "MER-T097",
+                "MER-T197",
                 f"{first.name} and {second.name} share clips: {found}. A score on clips that were trained on says "
                 "nothing.",
                 "Leave one of them out, leave the shared clips out, or accept it with --allow-seen.",

@@ -133,10 +133,10 @@ def train_across(
     chosen = _map(maps, track, target)
     given = [corpus, *(c if isinstance(c, Corpus) else Corpus.read(c) for c in test_on)]
     if len(given) < 2:
-        raise TrainingError("MER-T094", "no corpus to test on was named.", "Name some: --test-corpus DIR...")
+        raise TrainingError("MER-T194", "no corpus to test on was named.", "Name some: --test-corpus DIR...")
     if len({c.name for c in given}) < len(given):
         raise TrainingError(
-            "MER-T097",
+            "MER-T197",
             f"two of the corpora have the same name: {', '.join(c.name for c in given)}.",
             "Name different corpora; names stand in corpus.yaml.",
         )
@@ -182,7 +182,7 @@ def train_across(
 def _map(maps: Path | str | None, track: str | None, target: str | Sequence[str]) -> ClassMap:
     if not maps:
         raise TrainingError(
-            "MER-T094",
+            "MER-T194",
             "corpora meet by a class map, and none was named.",
             "Name one with --class-map, e.g. four-emotions-excited-dropped or sentiment-3, or a YAML file.",
         )
@@ -190,7 +190,7 @@ def _map(maps: Path | str | None, track: str | None, target: str | Sequence[str]
     if track or (names and names != (chosen.target,)):
         what = f"track {track}" if track else f"target {', '.join(names)}"
         raise TrainingError(
-            "MER-T094", f"{what} was asked for, and map {chosen.name} is about '{chosen.target}'.", "Leave it out."
+            "MER-T194", f"{what} was asked for, and map {chosen.name} is about '{chosen.target}'.", "Leave it out."
         )
     return chosen
 
@@ -214,7 +214,7 @@ def _measures(target: Target, chosen: ClassMap) -> list[Measure]:
     labels = [measure.label for measure in found]
     if chosen.metric and chosen.metric not in labels:
         raise TrainingError(
-            "MER-T095",
+            "MER-T195",
             f"map {chosen.name}: '{target.name}' is not measured by '{chosen.metric}'."
             f"{did_you_mean(chosen.metric, labels)}",
             f"Expected one of: {', '.join(labels)}.",

@@ -190,7 +190,7 @@ def _checked(run: Run, cell: Cell) -> Run:
     found, asked = ([spec.name for spec in parse_name_specs(list(f))] for f in (run.recipe.features, cell.features))
     if found != asked:
         raise TrainingError(
-            "MER-T081",
+            "MER-T181",
             f"{run.folder} was trained on {', '.join(found)}, expected {', '.join(asked)}.",
             "Remove it; it is then trained again.",
         )
@@ -200,5 +200,5 @@ def _checked(run: Run, cell: Cell) -> Run:
 def _cells(path: Path) -> dict[str, Any]:
     cells = read_document(path).get("cells")
     if not isinstance(cells, dict):
-        raise TrainingError("MER-T083", f"{path} is not of a table of runs.", "Choose another --out.")
+        raise TrainingError("MER-T183", f"{path} is not of a table of runs.", "Choose another --out.")
     return cells

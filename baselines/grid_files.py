@@ -86,7 +86,7 @@ def read_ranking(path: Path | str) -> Ranking:
         }
     except (KeyError, TypeError, AttributeError):
         raise TrainingError(
-            "MER-T085", f"{path} is not a ranking.", "Make one with: mertools train --combinations unimodal ..."
+            "MER-T185", f"{path} is not a ranking.", "Make one with: mertools train --combinations unimodal ..."
         ) from None
 
 
@@ -99,6 +99,6 @@ def top(ranking: Ranking, n: int) -> list[str]:
     for modality, found in ranking.items():
         if not 1 <= n <= len(found):
             raise TrainingError(
-                "MER-T084", f"the ranking has {len(found)} spaces of {modality}; {n} were asked for.", "Take another N."
+                "MER-T184", f"the ranking has {len(found)} spaces of {modality}; {n} were asked for.", "Take another N."
             )
     return [feature for found in ranking.values() for feature, _ in reversed(found[-n:])]

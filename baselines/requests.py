@@ -36,14 +36,14 @@ def start_folder(out: Path, name: str, request: Mapping[str, Any], fresh: Mappin
                 key = next(k for k in keys if then.get(k) != now.get(k))
                 then, now = then.get(key), now.get(key)
             raise TrainingError(
-                "MER-T081",
+                "MER-T181",
                 f"{out} was made with another {key}: {then!r} then, {now!r} now.",
                 "Choose another --out, or repeat what it was made with.",
             )
         return
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise TrainingError(
-            "MER-T082", f"{out} exists and has no {name}; nothing is overwritten.", "Choose another --out."
+            "MER-T182", f"{out} exists and has no {name}; nothing is overwritten.", "Choose another --out."
         )
     out.mkdir(parents=True, exist_ok=True)
     write_json(path, {"request": dict(request), **fresh})
@@ -58,9 +58,9 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError("MER-T083", f"{path} cannot be read: {error}.", "Choose another --out.") from None
+        raise TrainingError("MER-T183", f"{path} cannot be read: {error}.", "Choose another --out.") from None
     if not isinstance(document, dict):
-        raise TrainingError("MER-T083", f"{path} holds no mapping.", "Choose another --out.")
+        raise TrainingError("MER-T183", f"{path} holds no mapping.", "Choose another --out.")
     return document
 
 

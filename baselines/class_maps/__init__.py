@@ -78,7 +78,7 @@ class ClassMap:
         clips = [mapped for clip in corpus.clips if (mapped := self._clip(clip, own, entry)) is not None]
         if not clips:
             raise TrainingError(
-                "MER-T093", f"map {self.name} drops every clip of corpus '{corpus.name}'.", "Mend the map."
+                "MER-T193", f"map {self.name} drops every clip of corpus '{corpus.name}'.", "Mend the map."
             )
         return replace(corpus, folder=folder, clips=tuple(clips), targets=(common,))
 
@@ -90,7 +90,7 @@ class ClassMap:
         """
         if corpus.name not in self.corpora:
             raise TrainingError(
-                "MER-T090",
+                "MER-T190",
                 f"map {self.name} does not say how corpus '{corpus.name}' is read."
                 f"{did_you_mean(corpus.name, self.corpora)}",
                 f"It knows {', '.join(self.corpora)}. Copy it, add the corpus, and name the file with --class-map.",
@@ -119,14 +119,14 @@ class ClassMap:
         if own.kind != "classes" or unknown:
             what = f"label '{unknown[0]}' is not in the map" if unknown else f"the target is of kind {own.kind}"
             raise TrainingError(
-                "MER-T091",
+                "MER-T191",
                 f"map {self.name}, corpus '{corpus.name}', target '{self.target}': {what}.",
                 "Every label must be mapped to one of " + ", ".join(self.classes) + ", or to null to drop its clips.",
             )
         lacking = [label for label in entry.must_tell if label not in own.classes]
         if lacking:
             raise TrainingError(
-                "MER-T092",
+                "MER-T192",
                 f"map {self.name} needs corpus '{corpus.name}' to tell '{lacking[0]}' apart, and its classes are "
                 f"{', '.join(own.classes)}.",
                 "Prepare the corpus with more classes, or take a map that merges them.",
@@ -136,7 +136,7 @@ class ClassMap:
         if own.kind != "value" or own.range != entry.range:
             found = f"{list(own.range)}" if own.range else own.kind
             raise TrainingError(
-                "MER-T091",
+                "MER-T191",
                 f"map {self.name} expects '{self.target}' of corpus '{corpus.name}' in {list(entry.range or ())}, "
                 f"found {found}.",
                 "Mend the range in the map or in corpus.yaml.",
@@ -162,13 +162,13 @@ def read_map(name: str | Path) -> ClassMap:
         path = Path(str(files("baselines.class_maps") / f"{name}.yaml"))
     elif not path.is_file():
         raise TrainingError(
-            "MER-T094",
+            "MER-T194",
             f"there is no class map '{name}'.{did_you_mean(str(name), map_names())}",
             f"Name a YAML file, or one of: {', '.join(map_names())}.",
         )
     values: Any = load_yaml(path)
     if not isinstance(values, Mapping) or not isinstance(values.get("corpora"), Mapping):
-        raise TrainingError("MER-T095", f"{path} is no class map.", "Expected name, target, classes or range, corpora.")
+        raise TrainingError("MER-T195", f"{path} is no class map.", "Expected name, target, classes or range, corpora.")
     corpora = {
         str(corpus): from_mapping(CorpusMap, dict(entry or {}), f"class map {path}, corpus {corpus}")
         for corpus, entry in values["corpora"].items()
@@ -182,18 +182,18 @@ def read_map(name: str | Path) -> ClassMap:
 
 def _check(found: ClassMap, path: Path) -> None:
     if bool(found.classes) == (found.range is not None):
-        raise TrainingError("MER-T095", f"{path} has classes and a range, or neither.", "Expected one of them.")
+        raise TrainingError("MER-T195", f"{path} has classes and a range, or neither.", "Expected one of them.")
     for corpus, entry in found.corpora.items():
         for label, to in entry.labels.items():
             if to is not None and to not in found.classes:
                 raise TrainingError(
-                    "MER-T095",
+                    "MER-T195",
                     f"{path}, corpus {corpus}: '{label}' becomes '{to}', which is none of the classes."
                     f"{did_you_mean(str(to), found.classes)}",
                     f"Expected one of {', '.join(found.classes) or 'none'}, or null.",
                 )
         for span in (entry.range, found.range):
             if span is not None and not span[0] < span[1]:
-                raise TrainingError("MER-T095", f"{path}: range {list(span)} is empty.", "Expected [LOW, HIGH].")
+                raise TrainingError("MER-T195", f"{path}: range {list(span)} is empty.", "Expected [LOW, HIGH].")
         if found.range and entry.range is None:
-            raise TrainingError("MER-T095", f"{path}, corpus {corpus} has no range.", "Say range: [LOW, HIGH].")
+            raise TrainingError("MER-T195", f"{path}, corpus {corpus} has no range.", "Say range: [LOW, HIGH].")

@@ -150,12 +150,12 @@ def test_top_cells_take_the_last_of_each_list_and_are_named_after_them() -> None
 def test_unknown_combinations_are_refused(text: str) -> None:
     with pytest.raises(TrainingError) as caught:
         Combinations.parse(text)
-    assert caught.value.code == "MER-T080"
+    assert caught.value.code == "MER-T180"
 
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [({"epochs": 3}, "MER-T081"), ({"target": ["valence"]}, "MER-T081"), ({"combinations": "topn:2"}, "MER-T084"),
+    [({"epochs": 3}, "MER-T181"), ({"target": ["valence"]}, "MER-T181"), ({"combinations": "topn:2"}, "MER-T184"),
      ({"features": [FACE, "audio/none"]}, "MER-T006"), ({"epoch": 3}, "MER-T001")],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_before_anything_is_trained(
@@ -179,7 +179,7 @@ def test_folders_of_others_are_not_touched(original: Corpus, tmp_path: Path) -> 
     (tmp_path / "diary.txt").write_text("x")
     with pytest.raises(TrainingError) as caught:
         again(original, tmp_path)
-    assert caught.value.code == "MER-T082"
+    assert caught.value.code == "MER-T182"
     assert cells_of(tmp_path) == []
 
 
@@ -188,7 +188,7 @@ def test_damaged_files_are_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "grid.json").write_text(content)
     with pytest.raises(TrainingError) as caught:
         cells_of(tmp_path)
-    assert caught.value.code == "MER-T083"
+    assert caught.value.code == "MER-T183"
     (tmp_path / "ranking.yaml").write_text(content)
     with pytest.raises((TrainingError, ConfigError)):
         read_ranking(tmp_path / "ranking.yaml")

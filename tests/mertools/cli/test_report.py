@@ -125,12 +125,12 @@ def test_a_table_is_trained_kept_and_reported(corpus: Path, capsys: pytest.Captu
     assert len(document["runs"]) == 3
     assert sum(len(rows) for rows in document["published"].values()) == 3  # HL, RF and HL+RF
     code, document, _ = asked(capsys, *words[:-3], "epochs=3", "hidden_dim=8", "selection=last")
-    assert (code, document["error"]["code"]) == (2, "MER-T081")
+    assert (code, document["error"]["code"]) == (2, "MER-T181")
 
 
 def test_corpora_without_a_map_are_refused(corpus: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["train", "--corpus", str(corpus), "--features", FACE, "--model", "attention", "--out", str(tmp_path / "o")]
     code, document, _ = asked(capsys, *words, "--test-corpus", str(corpus))
-    assert (code, document["error"]["code"]) == (2, "MER-T094")
+    assert (code, document["error"]["code"]) == (2, "MER-T194")
     code, document, _ = asked(capsys, *words, "--class-map", "sentiment-3")
-    assert (code, document["error"]["code"]) == (2, "MER-T094")
+    assert (code, document["error"]["code"]) == (2, "MER-T194")
