@@ -51,9 +51,10 @@ def report(
     """The content of ``metrics.json``.
 
     ``metrics`` are means over seeds of the score of all out-of-fold predictions pooled; ``ensemble`` is the score of
-    their probabilities (logits with ``protocol=published``) averaged over seeds; ``fold_mean`` is the mean over folds
-    (of means over seeds), as the published baselines report it; ``fold_spread`` is the standard deviation over folds,
-    which is no standard error. ``optimistic`` marks scores of clips that had a say in what is scored.
+    the averaged predictions that are written: ``ensemble_probabilities``, or ``ensemble_logits`` with
+    ``protocol=published``; ``fold_mean`` is the mean over folds (of means over seeds), as the published baselines
+    report it; ``fold_spread`` is the standard deviation over folds, which is no standard error. ``optimistic`` marks
+    scores of clips that had a say in what is scored.
     """
     logits = options.protocol == "published"
     plan, table = material.plan, material.table
@@ -85,6 +86,8 @@ def report(
         "metrics": _mean_scores([score(measures, table.annotations, found) for found in per_seed]),
         "per_seed": [score(measures, table.annotations, found) for found in per_seed],
         "ensemble": score(measures, table.annotations, average(per_seed, logits=logits)),
+        "ensemble_probabilities": score(measures, table.annotations, average(per_seed)),
+        "ensemble_logits": score(measures, table.annotations, average(per_seed, logits=True)),
         "fold_mean": fold_means(by_fold),
         "fold_spread": _spread(by_fold),
         "per_fold": [

@@ -52,7 +52,10 @@ class Extract:
 
 @dataclass(frozen=True)
 class Train:
-    """A training: a track or targets, and options of training and model; features default to all extractors."""
+    """A training: a track or targets, and options of training and model; features default to all extractors.
+
+    With `combinations` (``unimodal``, ``all``, ``topn:N``) it is a table of runs, each of them kept once it is done.
+    """
 
     model: str = "attention"
     track: str = ""
@@ -60,6 +63,7 @@ class Train:
     features: tuple[str, ...] = ()
     folds: str = ""
     seed: int | None = None
+    combinations: str = ""
     options: dict[str, Setting] = field(default_factory=dict)
 
 
@@ -121,6 +125,8 @@ class Recipe:
             ("MER-R113", bool(self.train) and not self.features, "train.features or extract, because there is train"),
             ("MER-R114", bool(self.train and not self.train.track) != bool(self.train and self.train.target),
              "exactly one of train.track and train.target"),
+            ("MER-R122", bool(self.predict and self.train and self.train.combinations),
+             "one training, because there is predict: leave train.combinations or predict out"),
             ("MER-R115", bool(self.package) and not self.track, "train.track or package.track, because of package"),
         )  # fmt: skip
         for code, broken, wanted in needs:
@@ -294,7 +300,10 @@ def _model_stages(recipe: Recipe) -> list[Stage]:
     words += ("--features", ",".join(recipe.features), "--model", train.model, "--out", str(run))
     words += ("--folds", train.folds) if train.folds else ()
     words += ("--seed", str(train.seed)) if train.seed is not None else ()
+    words += ("--combinations", train.combinations) if train.combinations else ()
     words += _assigned(train.options)
+    if train.combinations:
+        return [Stage("train", words, manifest, (run / "table.csv", run / "ranking.yaml"))]
     found = [Stage("train", words, manifest, (run / "metrics.json", run / "recipe.yaml"), replaces=run)]
     for split in recipe.predict.splits if recipe.predict else ():
         file = recipe.out / "predictions" / f"{split}.csv"
@@ -331,7 +340,8 @@ def _report_stages(recipe: Recipe) -> list[Stage]:
     if not (recipe.report and recipe.train):
         return []
     run, page = recipe.out / "run", recipe.out / "report.html"
-    reads = [run / "metrics.json", recipe.corpus_folder / "clips.csv"]
+    made = "table.csv" if recipe.train.combinations else "metrics.json"
+    reads = [run / made, recipe.corpus_folder / "clips.csv"]
     if recipe.package and recipe.package.truth:
         reads.append(run / f"score-{recipe.split}.json")
     return [Stage("report", ("report", str(run), "--out", str(page)), tuple(reads), (page,))]

@@ -34,13 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml")
     parser.add_argument("settings", nargs="*", metavar="SECTION.KEY=VALUE", help="replace what the recipe says")
+    parser.add_argument("--dry-run", action="store_true", help="show the command lines and run none of them")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Walk the road of a recipe."""
-    from mertools.recipe import read_recipe
+    from mertools.recipe import read_recipe, stages
 
     recipe = read_recipe(arguments.recipe, assignments(arguments.settings))
+    if arguments.dry_run:
+        lines = [{"name": stage.name, "command": command_line(stage)} for stage in stages(recipe)]
+        document = {"out": str(recipe.out), "dry_run": True, "stages": lines}
+        return Outcome(document, "\n".join(line["command"] for line in lines))
     return outcome_of(recipe, walk(recipe))
 
 
@@ -167,6 +172,9 @@ def _scored(document: Mapping[str, Any]) -> str:
 
 
 def _trained(document: Mapping[str, Any]) -> str:
+    if "cells" in document:  # a table of runs
+        metric = document["cells"][0]["metric"]
+        return f"{len(document['cells'])} runs, {metric} out of fold: see table.csv"
     interval = {"interval": [document["interval"]["low"], document["interval"]["high"]]}
     kind = "OPTIMISTIC, epochs chosen on what is scored" if document.get("optimistic") else "out of fold"
     return f"{kind}: {_scored({**document, **interval})}"

@@ -21,6 +21,15 @@ HELP = "train a baseline on embeddings and write a run folder"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     add_common_arguments(parser)
+    table = parser.add_mutually_exclusive_group()
+    table.add_argument(
+        "--combinations", metavar="unimodal|all|topn:N", help="a table of runs: --out holds one per cell"
+    )
+    table.add_argument(
+        "--test-corpus", nargs="+", type=Path, metavar="DIR", help="also score other corpora (--class-map)"
+    )
+    parser.add_argument("--each-corpus", action="store_true", help="train on each of the corpora in turn: a matrix")
+    parser.add_argument("--class-map", metavar="NAME|FILE", help="how the classes or ranges of the corpora meet")
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +69,22 @@ def run(arguments: argparse.Namespace) -> Outcome:
     asked = common_arguments(arguments, recipe, "train")
     options = {**(recipe.options or {}), **asked.pop("options")}
     with_progress()
+    if arguments.test_corpus or arguments.class_map or arguments.each_corpus:
+        from baselines.cross_corpus import train_across
+
+        matrix = train_across(
+            **asked,
+            test_on=arguments.test_corpus or (),
+            each=arguments.each_corpus,
+            maps=arguments.class_map,
+            **options,
+        )
+        return Outcome(matrix.document(), matrix.text())
+    if arguments.combinations:
+        from baselines.grid import train_grid
+
+        grid = train_grid(**asked, combinations=arguments.combinations, **options)
+        return Outcome(grid.document(), grid.text())
     made = train(**asked, **options)
     return Outcome({"run": str(arguments.out), **made.metrics}, table(made))
 
@@ -107,10 +132,12 @@ def table(run: Run) -> str:
         "",
         *_optimism(metrics),
         f"{'OPTIMISTIC' if metrics.get('optimistic') else 'out of fold':<16}{'mean of seeds':>14}{'ensemble':>10}"
+        f"{'of logits':>11}"
         f"{'mean of folds':>15}{'fold spread':>13}",
     ]
     lines += [
-        f"{name:<16}{_number(value):>14}{_number(metrics['ensemble'][name]):>10}"
+        f"{name:<16}{_number(value):>14}{_number(metrics['ensemble_probabilities'][name]):>10}"
+        f"{_number(metrics['ensemble_logits'][name]):>11}"
         f"{_number(metrics['fold_mean'][name]):>15}{_number(metrics['fold_spread'][name]):>13}"
         for name, value in metrics["metrics"].items()
     ]

@@ -14,11 +14,19 @@ from mertools.report.facts import RunFacts
 _NONE = "\N{EN DASH}"
 
 
-def render(runs: Sequence[RunFacts], *, made: datetime.datetime | None = None) -> str:
+def render(
+    runs: Sequence[RunFacts],
+    *,
+    comparison: Mapping[str, Any] | None = None,
+    published: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    made: datetime.datetime | None = None,
+) -> str:
     """The HTML page of one or more runs.
 
     Args:
         runs: facts of the runs, in the order to show them.
+        comparison: the document of `baselines.comparison.Comparison`.
+        published: per folder of a run the published rows that stand beside it (`baselines.published.Beside`).
         made: time stamp of the page; None = now.
 
     Returns:
@@ -37,6 +45,8 @@ def render(runs: Sequence[RunFacts], *, made: datetime.datetime | None = None) -
     stamp = made or datetime.datetime.now(datetime.UTC)
     return template.render(
         runs=runs,
+        comparison=comparison,
+        published=published or {},
         version=__version__,
         made=stamp.strftime("%Y-%m-%d %H:%M UTC"),
         synthetic=any(r.synthetic for r in runs),

@@ -102,3 +102,52 @@ def test_demo_recipe_on_disk_is_the_one_of_the_verb() -> None:
 
     on_disk: Recipe = read_recipe(RECIPES[0].parent / "demo.yaml")
     assert on_disk == demo_recipe(Path("demo-out"), DemoSettings())
+
+
+def test_combinations_make_a_table_that_is_never_removed() -> None:
+    train = {"track": "mer2023-multi", "features": ["face/hog", "text/ngram"], "combinations": "all"}
+    road = stages(parse_recipe({"out": "x", "corpus": "there", "train": train}, "test"))
+    assert [s.name for s in road] == ["train", "report"]
+    assert "--combinations all" in " ".join(road[0].words)
+    assert road[0].replaces is None
+    assert [path.name for path in road[0].writes] == ["table.csv", "ranking.yaml"]
+
+
+def test_a_table_of_runs_predicts_nothing() -> None:
+    train = {"track": "mer2023-multi", "combinations": "all"}
+    with pytest.raises(ConfigError, match=r"train\.combinations") as caught:
+        parse_recipe({**WHOLE, "train": train}, "test")
+    assert caught.value.code == "MER-R122"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_shipped_recipes_name_options_extractors_and_combinations_that_exist(path: Path) -> None:
+    from baselines.cells import Combinations, unimodal
+    from baselines.options import split_options
+    from baselines.training import fusion_model
+    from feature_extractors import EXTRACTORS
+
+    recipe = read_recipe(path)
+    assert recipe.train is not None
+    assert set(recipe.features) <= set(EXTRACTORS.names())
+    split_options(recipe.train.options, recipe.train.model, fusion_model(recipe.train.model))
+    if recipe.train.combinations:
+        Combinations.parse(recipe.train.combinations).check(unimodal(recipe.features))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_recipes_without_published_numbers_say_so(path: Path) -> None:
+    known = ("demo", "emodb", "mer2023")
+    assert path.stem.startswith(known) or "no published table known" in path.read_text(encoding="utf-8")
+
+
+def test_a_dry_run_shows_commands_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mertools.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    for path in RECIPES:
+        assert main(["run", str(path), "--dry-run"]) == 0
+        assert "mertools train" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
