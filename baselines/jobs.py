@@ -74,6 +74,7 @@ class Job:
             standardise=options.standardise,
             pca=options.pca,
             standardise_values=options.standardise_values,
+            whiten=options.whiten,
         )
 
     @property

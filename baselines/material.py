@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.data import Table, coverage, load_table
+from baselines.data import Table, coverage, load_table, standardised_by
 from baselines.options import TrainOptions
 from baselines.plan import Plan, make_folds, warn_of_absent_classes
 from baselines.protocol import Fold
@@ -58,6 +58,8 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
         table = load_table(store, spaces, corpus, plan.clips, plan.targets)
         _require_embeddings(table, spaces, store, corpus)
         tests = {s: load_table(store, spaces, corpus, corpus.select([s]), plan.targets) for s in plan.test_splits}
+    table = standardised_by(table, plan.clips, options.standardise_by)
+    tests = {s: standardised_by(t, corpus.select([s]), options.standardise_by) for s, t in tests.items()}
     for label, share in coverage(table, spaces).items():
         if share < 1:
             log.warning("%s: %.1f %% of the training clips have an embedding, the rest is masked", label, 100 * share)

@@ -23,7 +23,7 @@ PUBLISHED: dict[str, Any] = {
 
 SEARCHABLE = (
     "epochs", "patience", "batch_size", "lr", "weight_decay", "value_weight", "standardise", "standardise_values",
-    "pca", "grad_clip", "label_smoothing", "focal", "class_weights", "modality_dropout",
+    "pca", "whiten", "grad_clip", "label_smoothing", "focal", "class_weights", "modality_dropout",
 )  # fmt: skip
 """Options of training that a sweep may search over; the others say what is trained on, or what with."""
 
@@ -72,6 +72,11 @@ class TrainOptions:
         standardise_values: whether value targets are standardised on the training part; without, errors count in their
             own unit, and a clip without any embedding gets 0.
         pca: principal components kept per space, fitted on the training part; 0 = all dimensions.
+        whiten: whether each space is turned so that clips of one class (of the first class target; without one, all
+            clips) have uncorrelated dimensions of equal variance; fitted on the training part.
+        standardise_by: column (the speaker) within whose values each space is standardised before anything else, in
+            every split by itself, without labels; empty = not. Scores are then *transductive*: predicting a clip takes
+            all clips of its speaker, so they stand apart from scores that need one clip.
         threads: threads of torch on CPU; small networks are fastest with 1.
         device: ``cpu`` or ``cuda``.
     """
@@ -104,6 +109,8 @@ class TrainOptions:
     standardise: bool = True
     standardise_values: bool = True
     pca: int = 0
+    whiten: bool = False
+    standardise_by: str = ""
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
 

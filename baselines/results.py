@@ -50,7 +50,8 @@ def report(
     ``metrics`` are means over seeds of the score of all out-of-fold predictions pooled; ``ensemble`` is the score of
     their probabilities (logits with ``protocol=published``) averaged over seeds; ``fold_mean`` is the mean over folds
     (of means over seeds), as the published baselines report it; ``fold_spread`` is the standard deviation over folds,
-    which is no standard error. ``optimistic`` marks scores of clips that had a say in what is scored.
+    which is no standard error. ``optimistic`` marks scores of clips that had a say in what is scored; ``transductive`` marks scores of clips
+    that were predicted with the help of other clips of their group.
     """
     logits = options.protocol == "published"
     plan, table = material.plan, material.table
@@ -74,7 +75,9 @@ def report(
             "selection": "reported" if options.protocol == "published" else options.selection,
             "select_by": selected_by,
             "train_splits": list(plan.train_splits),
+            "standardise_by": options.standardise_by or None,
         },
+        "transductive": bool(options.standardise_by),
         "seeds": list(options.seeds),
         "n_clips": len(table),
         "coverage": coverage(table, material.features),
