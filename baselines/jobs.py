@@ -14,7 +14,6 @@ from baselines.data import Table
 from baselines.fitted import Fitted, fit
 from baselines.members import Member, Task, decode
 from baselines.models.base import FusionModel
-from baselines.models.layers import seed_dropout
 from baselines.module import EpochSearch, FusionModule, Optimisation, Order, Part, run_trainer
 from baselines.streams import Streams
 from mertools.errors import TrainingError
@@ -91,7 +90,16 @@ class Job:
     def optimisation(self) -> Optimisation:
         """How weights move."""
         options = self.task.options
-        return Optimisation(options.lr, options.weight_decay, options.value_weight)
+        return Optimisation(options.lr, options.weight_decay, options.value_weight, options.grad_clip)
+
+    @property
+    def dropout_seed(self) -> int:
+        """Seed of the masks of dropout."""
+        return self.streams.number("dropout", self.fold)
+
+    def order(self) -> Order:
+        """The order of clips, from its first epoch."""
+        return Order(len(self.rows), self.task.options.batch_size, self.streams.torch("order", self.fold))
 
     def part(self, rows: np.ndarray) -> Part:
         """Inputs and goals of clips at `rows`, scaled by what is fitted on the clips trained on."""
@@ -179,8 +187,17 @@ def run_jobs(jobs: Iterable[Job]) -> Iterator[Trained]:
 
 
 def try_jobs(jobs: Iterable[Job]) -> Iterator[Trained | TrainingError]:
-    """As `run_jobs`, but a training that fails leaves its error in its place and the others go on."""
-    for job in jobs:
+    """As `run_jobs`, but a training that fails leaves its error in its place and the others go on.
+
+    Jobs of one shape run in stacks, as far as their option `stack` allows; the rest runs one by one.
+    """
+    from baselines.population import StackPlan
+
+    plan = StackPlan(list(jobs))
+    for number, job in enumerate(plan.jobs):
+        if plan.is_stacked(number):
+            yield plan.result(number)
+            continue
         try:
             yield run_alone(job)
         except TrainingError as error:
@@ -195,12 +212,10 @@ def run_alone(job: Job) -> Trained:
     """
     options = job.task.options
     model = job.network()
-    seed_dropout(model, job.streams.torch("dropout", job.fold, device=options.device))
-    module = FusionModule(model, job.part(job.rows).to(options.device), job.optimisation)
+    module = FusionModule(model, job.part(job.rows).to(options.device), job.optimisation, job.dropout_seed)
     search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
-    order = Order(len(job.rows), options.batch_size, job.streams.torch("order", job.fold))
-    run_trainer(module, order, epochs=job.epochs, device=options.device, callbacks=[search] if search else None)
+    run_trainer(module, job.order(), epochs=job.epochs, device=options.device, callbacks=[search] if search else None)
     if search and search.weights:
         model.load_state_dict(search.weights)
     return Trained(job, model.cpu().eval(), tuple(search.scores) if search else ())

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from baselines.models.base import Batch, FusionModel, Output
+from baselines.models.dropout import dropout_layers, seed_dropout
 from mertools.errors import TrainingError
 
 
@@ -48,11 +49,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How weights move: Adam's step size and L2 penalty, and the weight of values in the joint loss."""
+    """How weights move.
+
+    Attributes:
+        lr: Adam's step size.
+        weight_decay: its L2 penalty.
+        value_weight: weight of values in the joint loss.
+        grad_clip: largest absolute value of a gradient's elements; negative = any.
+    """
 
     lr: float
     weight_decay: float
     value_weight: float
+    grad_clip: float = -1.0
 
 
 def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float) -> Tensor:
@@ -74,13 +83,22 @@ def joint_loss(output: Output, goals: Mapping[str, Tensor], value_weight: float)
 
 
 class FusionModule(LightningModule):
-    """One model, its training part and its loss."""
+    """One model, its training part and its loss.
 
-    def __init__(self, model: FusionModel, part: Part, optimisation: Optimisation) -> None:
+    Args:
+        model: the network.
+        part: the clips to train on.
+        optimisation: how weights move.
+        dropout_seed: of the masks of dropout.
+    """
+
+    def __init__(self, model: FusionModel, part: Part, optimisation: Optimisation, dropout_seed: int) -> None:
         super().__init__()
         self.model = model
         self.part = part
         self.optimisation = optimisation
+        self.dropout_seed = dropout_seed
+        self._dropout = dropout_layers(model)
         self._total = torch.zeros(())
 
     def loss(self, part: Part) -> Tensor:
@@ -89,6 +107,7 @@ class FusionModule(LightningModule):
 
     def training_step(self, index: Tensor, _: int) -> Tensor:
         """Joint loss of the clips at positions `index`."""
+        seed_dropout(self._dropout, self.dropout_seed, self.global_step, self.device)
         loss = self.loss(self.part.rows(index))
         self._total = self._total + loss.detach()
         return loss
@@ -192,6 +211,7 @@ def run_trainer(
     Raises:
         KeyboardInterrupt: if the user stopped it (Lightning turns that into an exit of its own).
     """
+    clip = module.optimisation.grad_clip
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
@@ -204,6 +224,8 @@ def run_trainer(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            gradient_clip_val=None if clip < 0 else clip,
+            gradient_clip_algorithm="value",
         )
         try:
             trainer.fit(module, order)

@@ -67,6 +67,7 @@ class TrainOptions:
         batch_size: clips per step.
         lr: step size of Adam.
         weight_decay: L2 penalty inside Adam, as the reference has it.
+        grad_clip: largest absolute value of a gradient's elements; negative = any.
         value_weight: weight of the squared error of standardised values beside the cross-entropy.
         standardise: whether embeddings are standardised, dimension by dimension, on the training part.
         standardise_values: whether value targets are standardised on the training part; without, errors count in their
@@ -77,7 +78,10 @@ class TrainOptions:
         standardise_by: column (the speaker) within whose values each space is standardised before anything else, in
             every split by itself, without labels; empty = not. Scores are then *transductive*: predicting a clip takes
             all clips of its speaker, so they stand apart from scores that need one clip.
-        threads: threads of torch on CPU; small networks are fastest with 1.
+        stack: most networks that are trained together, stacked along an axis; 0 = as many as `memory` allows, 1 = one by
+            one. How many changes nothing in the numbers but between one by one and stacked (rounding).
+        memory: GB that a stack may take; 0 = half of what the machine (or its GPU) has.
+        threads: threads on CPU; a network trained alone is fastest with 1, a stack shares its members among them.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -105,12 +109,15 @@ class TrainOptions:
     batch_size: int = 64
     lr: float = 5e-4
     weight_decay: float = 1e-3
+    grad_clip: float = -1.0
     value_weight: float = 1.0
     standardise: bool = True
     standardise_values: bool = True
     pca: int = 0
     whiten: bool = False
     standardise_by: str = ""
+    stack: int = 0
+    memory: float = 0.0
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
 
@@ -123,9 +130,11 @@ class TrainOptions:
         for name in ("repeats", "epochs", "patience", "batch_size", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca"):
+        for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca", "stack"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative")
+        if self.memory < 0:
+            raise ValueError("memory must not be negative")
         if self.inner_parts < 2:
             raise ValueError("inner_parts must be at least 2")
         if self.lr <= 0 or self.weight_decay < 0 or self.value_weight < 0:

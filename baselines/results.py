@@ -50,8 +50,8 @@ def report(
     ``metrics`` are means over seeds of the score of all out-of-fold predictions pooled; ``ensemble`` is the score of
     their probabilities (logits with ``protocol=published``) averaged over seeds; ``fold_mean`` is the mean over folds
     (of means over seeds), as the published baselines report it; ``fold_spread`` is the standard deviation over folds,
-    which is no standard error. ``optimistic`` marks scores of clips that had a say in what is scored; ``transductive`` marks scores of clips
-    that were predicted with the help of other clips of their group.
+    which is no standard error. ``optimistic`` marks scores of clips that had a say in what is scored; ``transductive`` marks
+    scores of clips that were predicted with the help of other clips of their group.
     """
     logits = options.protocol == "published"
     plan, table = material.plan, material.table

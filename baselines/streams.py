@@ -34,6 +34,10 @@ class Streams:
         """A torch generator for `stream` on `device`."""
         return torch.Generator(device).manual_seed(self._number(stream, key))
 
+    def number(self, stream: Stream, *key: int) -> int:
+        """A seed in [0, 2^63) for what is not drawn from a generator."""
+        return self._number(stream, key)
+
     @contextmanager
     def initialising(self, *key: int) -> Iterator[None]:
         """Torch's global generator draws from the stream ``initialisation`` inside, and is as before afterwards."""

@@ -8,42 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from baselines.models.dropout import Dropout
+
 if TYPE_CHECKING:
     from baselines.models.base import Batch
-
-
-class Dropout(nn.Module):
-    """Dropout that draws from a generator of its own, so that it disturbs no other stream of random numbers.
-
-    Args:
-        p: probability of dropping an element, in [0, 1).
-
-    Attributes:
-        generator: where masks are drawn from; None = torch's global generator. `seed_dropout` sets it.
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-        self.generator: torch.Generator | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`x` with elements dropped and the rest scaled by 1 / (1 - p); unchanged in evaluation."""
-        if not self.training or self.p == 0:
-            return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * keep.div_(1 - self.p)
-
-    def extra_repr(self) -> str:
-        """Shown by ``print(model)``."""
-        return f"p={self.p}"
-
-
-def seed_dropout(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Let every `Dropout` in `model` draw from `generator`."""
-    for layer in model.modules():
-        if isinstance(layer, Dropout):
-            layer.generator = generator
 
 
 class MLPEncoder(nn.Sequential):

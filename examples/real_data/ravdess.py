@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def contour_statistics(contour: np.ndarray) -> np.ndarray:
-    """``(N, T)`` -> ``(N, 50)``: moments, quantiles, how long it is spoken, how much it moves, every 8th sorted value."""
+    """``(N, T)`` -> ``(N, 50)``: moments, quantiles, how long it is spoken, how it moves, every 8th sorted value."""
     low = np.quantile(contour, 0.2, axis=1, keepdims=True)
     spoken = contour > low + SPOKEN_ABOVE
     steps = np.diff(contour, axis=1)
