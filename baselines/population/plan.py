@@ -18,11 +18,12 @@ STEPS_THAT_PAY = 400
 """Fewest steps of a job for which recording its shape takes less time than it saves."""
 FREE_OPTIONS = ("dropout",)
 """Options of models in which members of one stack may differ."""
-UNDERSTOOD = frozenset(
-    """store folds group train_splits test_splits labels allow_seen seed repeats fold_seed selection_seed init_seed
-    order_seed dropout_seed selection inner_parts epochs patience batch_size lr weight_decay grad_clip value_weight
-    standardise standardise_values pca stack memory threads device protocol gap select_by""".split()
-)
+UNDERSTOOD = frozenset((
+    "store", "folds", "group", "train_splits", "test_splits", "labels", "allow_seen", "seed", "repeats", "fold_seed",
+    "selection_seed", "init_seed", "order_seed", "dropout_seed", "protocol", "gap", "selection", "select_by",
+    "inner_parts", "epochs", "patience", "batch_size", "lr", "weight_decay", "grad_clip", "value_weight",
+    "standardise", "standardise_values", "pca", "stack", "memory", "threads", "device",
+))  # fmt: skip
 """Options of training that stacks know; where another one is not at its default, jobs run one by one."""
 
 
