@@ -165,8 +165,8 @@ class Order:
         return (self.n_clips + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
-        """One epoch."""
-        return iter(torch.randperm(self.n_clips, generator=self.generator).split(self.batch_size))
+        """One epoch; drawn when its first batch is asked for, since Lightning makes an iterator that it never uses."""
+        yield from torch.randperm(self.n_clips, generator=self.generator).split(self.batch_size)
 
 
 class EpochSearch(Callback):

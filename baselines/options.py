@@ -78,8 +78,9 @@ class TrainOptions:
         standardise_by: column (the speaker) within whose values each space is standardised before anything else, in
             every split by itself, without labels; empty = not. Scores are then *transductive*: predicting a clip takes
             all clips of its speaker, so they stand apart from scores that need one clip.
-        stack: most networks that are trained together, stacked along an axis; 0 = as many as `memory` allows, 1 = one
-            by one. How many changes nothing in the numbers but between one by one and stacked (rounding).
+        stack: most networks that are trained together, stacked along an axis; 0 = as many as `memory` allows, and short
+            trainings one by one; 1 = all one by one. Any two numbers above 1 give the same networks to the last bit on
+            CPU; one by one differs from them by rounding.
         memory: GB that a stack may take; 0 = half of what the machine (or its GPU) has.
         threads: threads on CPU; a network trained alone is fastest with 1, a stack shares its members among them.
         device: ``cpu`` or ``cuda``.

@@ -6,6 +6,7 @@ gets the very masks it gets alone, whoever its mates are and on whatever device.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -101,7 +102,7 @@ def mask_keys(seed: int, first_step: int, n_steps: int, n_layers: int) -> np.nda
 def levels(probabilities: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """Thresholds (int32) below which an element is dropped, and scales (float32) of what is kept."""
     p = np.asarray(probabilities, np.float64)
-    thresholds = (np.minimum(np.rint(p * _LEVELS), _LEVELS - 1) - _LEVELS // 2) * _LEVELS
+    thresholds = np.minimum(np.rint(p * _LEVELS), _LEVELS - 1) - _LEVELS // 2
     return thresholds.astype(np.int32), (1 / (1 - p)).astype(np.float32)
 
 
@@ -124,8 +125,12 @@ def _elements(n: int, device: torch.device) -> Tensor:
 def _mask(x: Tensor, draw: Draw) -> Tensor:
     """Mask of the shape of `x`: 0 where an element is dropped, else the scale."""
     # Few passes over the elements, because they cost as much as a layer: numbers that are mixed already are joined with
-    # the keys by two multiplications (wrapping at 32 bits), and each 32-bit number serves two elements by its halves.
-    mixed = (_elements((x.numel() + 1) // 2, x.device) ^ draw.keys[0]) * 0x2C1B3C6D
+    # the keys by two multiplications (wrapping at 32 bits), and each 32-bit number serves two elements of a row by its
+    # halves, so that a row's mask does not depend on how many rows follow.
+    *rows, width = x.shape
+    numbers = _elements(math.prod(rows) * ((width + 1) // 2), x.device).view(*rows, (width + 1) // 2)
+    mixed = (numbers ^ draw.keys[0]) * 0x2C1B3C6D
     mixed = ((mixed ^ (mixed >> 15)) ^ draw.keys[1]) * 0x297A2D39
-    kept = torch.cat((mixed >= draw.threshold, (mixed << 16) >= draw.threshold))[: x.numel()].view(x.shape)
-    return torch.where(kept, draw.scale, 0.0)
+    halves = torch.cat((mixed >> 16, (mixed << 16) >> 16), dim=-1)[..., :width]
+    dropped = (halves - draw.threshold) >> 31  # -1 where below, else 0: several times faster than a comparison
+    return (dropped + 1).to(x.dtype) * draw.scale

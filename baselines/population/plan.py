@@ -18,11 +18,12 @@ STEPS_THAT_PAY = 400
 """Fewest steps of a job for which recording its shape takes less time than it saves."""
 FREE_OPTIONS = ("dropout",)
 """Options of models in which members of one stack may differ."""
-UNDERSTOOD = frozenset(
-    """store folds group train_splits test_splits labels allow_seen seed repeats fold_seed selection_seed init_seed
-    order_seed dropout_seed selection inner_parts epochs patience batch_size lr weight_decay grad_clip value_weight
-    standardise standardise_values standardise_by whiten pca stack memory threads device protocol""".split()
-)
+UNDERSTOOD = frozenset((
+    "store", "folds", "group", "train_splits", "test_splits", "labels", "allow_seen", "seed", "repeats", "fold_seed",
+    "selection_seed", "init_seed", "order_seed", "dropout_seed", "protocol", "gap", "selection", "select_by",
+    "inner_parts", "epochs", "patience", "batch_size", "lr", "weight_decay", "grad_clip", "value_weight",
+    "standardise", "standardise_values", "standardise_by", "whiten", "pca", "stack", "memory", "threads", "device",
+))  # fmt: skip
 """Options of training that stacks know; where another one is not at its default, jobs run one by one."""
 
 
@@ -35,14 +36,12 @@ class StackPlan:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = list(jobs)
-        self._shapes: dict[int, tuple[object, ...]] = {}
         self._stack_of: dict[int, list[int]] = {}
         self._results: dict[int, Trained | TrainingError] = {}
         groups: dict[tuple[object, ...], list[int]] = {}
         for number, job in enumerate(self.jobs):
             if may_be_stacked(job):
-                self._shapes[number] = shape_of(job)
-                groups.setdefault(self._shapes[number], []).append(number)
+                groups.setdefault(company_of(job), []).append(number)
         for members in groups.values():
             size = largest_stack(self.jobs[members[0]])
             for start in range(0, len(members), size):
@@ -53,17 +52,21 @@ class StackPlan:
         """Whether the job at this place is trained in a stack."""
         return number in self._stack_of
 
+    def stack_of(self, number: int) -> list[int]:
+        """The places of the jobs that are trained together with the one at this place, itself included."""
+        return self._stack_of[number]
+
     def result(self, number: int) -> Trained | TrainingError:
         """The result of a stacked job; it is forgotten when it is handed out."""
         if number not in self._results:
-            self._train(self._stack_of[number])
+            self._train(self.stack_of(number))
         return self._results.pop(number)
 
     def _train(self, members: Sequence[int]) -> None:
         from baselines.jobs import Trained
         from baselines.population.stack import train_stack
 
-        seats = train_stack([self.jobs[number] for number in members], self._shapes[members[0]])
+        seats = train_stack([self.jobs[number] for number in members], shape_of(self.jobs[members[0]]))
         for number, seat in zip(members, seats, strict=True):
             self._results[number] = seat.error or Trained(seat.job, seat.trained_model(), tuple(seat.scores))
 
@@ -84,25 +87,19 @@ def may_be_stacked(job: Job) -> bool:
 
 
 def shape_of(job: Job) -> tuple[object, ...]:
-    """What members of one stack have in common."""
-    task, options = job.task, job.task.options
+    """What tells recordings of a computation apart: the network, up to the options in which members may differ."""
+    task = job.task
     config = tuple(sorted((k, _frozen(v)) for k, v in task.config.items() if k not in FREE_OPTIONS))
-    table = job.table
+    dims = job.dims if task.options.pca or task.options.whiten else job.table.dims
+    return MODELS.get(task.model), config, dims, tuple(task.heads.items())
+
+
+def company_of(job: Job) -> tuple[object, ...]:
+    """What members of one stack have in common: the shape, and what all of them take from the first."""
+    options = job.task.options
     measured = job.watch is not None and job.watch.measure is not None
-    dims = job.dims if options.pca or options.whiten else table.dims
-    return (
-        MODELS.get(task.model),
-        config,
-        dims,
-        tuple(task.heads.items()),
-        options.batch_size,
-        options.device,
-        options.threads,
-        options.stack,
-        options.memory,
-        id(table),
-        measured,
-    )
+    shared = (options.batch_size, options.device, options.threads, options.stack, options.memory)
+    return *shape_of(job), *shared, id(job.table), measured
 
 
 def _frozen(value: Any) -> Any:

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from baselines import MODELS as MODELS_REGISTRY
 from baselines import create_model, list_models
 from baselines.models.base import Batch, FusionModel
-from baselines.models.layers import Dropout, seed_dropout
+from baselines.models.dropout import Dropout, dropout_layers, seed_dropout
 from mertools.errors import ConfigError, UnknownNameError
 
 HEADS = {"discrete": 6, "valence": 1}
@@ -141,16 +141,20 @@ def test_a_state_dict_restores_the_outputs(name: str, level: str) -> None:
 
 
 @every_model
-def test_dropout_draws_from_its_own_generator_only(name: str, level: str) -> None:
+def test_dropout_depends_on_its_seed_and_the_step_only(name: str, level: str) -> None:
     model, clips = make(name, level, dropout=0.5).train(), batch(name, level, 5)
-    seed_dropout(model, torch.Generator().manual_seed(3))
+
+    def outputs(seed: int, step: int) -> torch.Tensor:
+        seed_dropout(dropout_layers(model), seed, step)
+        found: torch.Tensor = model(clips).heads["discrete"]
+        return found
+
     torch.manual_seed(0)
-    first = model(clips).heads["discrete"]
+    first = outputs(3, 7)
     assert torch.equal(torch.rand(3), torch.manual_seed(0) and torch.rand(3))  # the global stream was not touched
-    seed_dropout(model, torch.Generator().manual_seed(3))
-    assert torch.equal(first, model(clips).heads["discrete"])
-    seed_dropout(model, torch.Generator().manual_seed(4))
-    assert not torch.equal(first, model(clips).heads["discrete"])
+    assert torch.equal(first, outputs(3, 7))
+    assert not torch.equal(first, outputs(4, 7))
+    assert not torch.equal(first, outputs(3, 8))
 
 
 @every_model
@@ -216,7 +220,7 @@ def test_attention_computes_the_published_formula() -> None:
 
 def test_dropout_keeps_the_mean_and_is_off_in_evaluation() -> None:
     layer, x = Dropout(0.4), torch.ones(200, 200)
-    layer.generator = torch.Generator().manual_seed(0)
+    seed_dropout([layer], 0, 0)
     dropped = layer(x)
     assert abs(float((dropped == 0).float().mean()) - 0.4) < 0.02
     assert abs(float(dropped.mean()) - 1) < 0.03
