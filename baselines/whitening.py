@@ -19,8 +19,8 @@ def whitening(rows: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
     Args:
         rows: clips in a space, ``(N, D)``, N ≥ 2.
-        classes: class of each clip, ``(N,)``; negative = unknown, the clip is left out of the covariance. If none is
-            known, all clips are one class.
+        classes: class of each clip, ``(N,)``; negative = unknown, the clip is left out of the covariance. If fewer than
+            two are known, all clips are one class.
 
     Returns:
         ``(K, D)`` float64, K = D or N - 1, whichever is less.
@@ -31,8 +31,8 @@ def whitening(rows: np.ndarray, classes: np.ndarray) -> np.ndarray:
     n, dim = centred.shape
     basis = np.linalg.svd(centred, full_matrices=False)[2][: n - 1] if dim >= n else np.eye(dim)  # (K, D)
     known = classes >= 0
-    if not known.any():
-        known, classes = ~known, np.zeros(n, np.int64)
+    if known.sum() < 2:
+        known, classes = np.ones(n, bool), np.zeros(n, np.int64)
     within = _within_classes(centred[known] @ basis.T, classes[known])
     covariance, _ = ledoit_wolf(within, assume_centered=True)
     values, vectors = np.linalg.eigh(covariance)
