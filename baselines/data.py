@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
-from mertools.errors import TrainingError
+from mertools.errors import TrainingError, did_you_mean
 
 if TYPE_CHECKING:
     from baselines.spaces import Feature
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 MISSING_CLASS = -1
 """Index of a class that is not annotated; a missing value is NaN."""
+
+
+SMALLEST_DEVIATION = 1e-6
+"""Of what is divided by, relative to the size of the values: rounding noise must not be turned into data."""
 
 
 class ClipTable(ABC):
@@ -51,6 +55,9 @@ class ClipTable(ABC):
         """``(N,)`` bool: clips with at least one annotation."""
         known = [is_annotated(values) for values in self.annotations.values()]
         return np.any(known, axis=0) if known else np.zeros(len(self), bool)
+
+
+AnyTable = TypeVar("AnyTable", bound=ClipTable)
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,24 @@ class Table(ClipTable):
             tuple(version.rows(positions) for version in self.versions),
         )
 
+    def standardised_within(self, groups: np.ndarray) -> Self:
+        """The same clips, each space brought to mean 0 and variance 1 inside each group; annotations are not looked at.
+
+        A dimension that is constant in a group is 0 there, and so is everything in a group of one clip.
+
+        Args:
+            groups: ``(N,)`` group of each clip.
+        """
+        _, codes = np.unique(groups, return_inverse=True)
+        embeddings = tuple(e.copy() for e in self.embeddings)
+        for m, matrix in enumerate(embeddings):
+            for code in range(codes.max(initial=-1) + 1):
+                rows = (codes == code) & self.present[:, m]
+                if rows.any():
+                    matrix[rows] = _standardised(matrix[rows].astype(np.float64))
+        versions = tuple(version.standardised_within(groups) for version in self.versions)
+        return replace(self, embeddings=embeddings, versions=versions)
+
 
 def is_annotated(values: np.ndarray) -> np.ndarray:
     """Where a column of annotations is not missing."""
@@ -110,6 +135,36 @@ def load_table(
     return Table(names, tuple(matrices), np.stack(present, axis=1), annotations)
 
 
+def standardised_by(table: AnyTable, clips: Sequence[Clip], column: str) -> AnyTable:
+    """`table` standardised within the values of a column of its clips (``standardise_by``); as it is for no column.
+
+    Raises:
+        TrainingError: if there is no such column, a clip has an empty cell, or the table is of level frame.
+    """
+    if not column:
+        return table
+    if not isinstance(table, Table):
+        raise TrainingError(
+            "MER-T093", "standardise_by works at level utterance.", "Leave standardise_by out, or level=frame."
+        )
+    columns = sorted({key for clip in clips for key in clip.cells})
+    if clips and column not in columns:
+        raise TrainingError(
+            "MER-T090",
+            f"standardise_by={column}: clips.csv has no column '{column}'.{did_you_mean(column, columns)}",
+            f"Expected one of: {', '.join(columns)}.",
+        )
+    values = np.array([clip.cells.get(column, "").strip() for clip in clips])
+    empty = [clip.name for clip, value in zip(clips, values, strict=True) if not value]
+    if empty:
+        raise TrainingError(
+            "MER-T091",
+            f"standardise_by={column}: the column is empty for {len(empty)} of {len(clips)} clips, first '{empty[0]}'.",
+            "Fill the column, or leave standardise_by out.",
+        )
+    return table.standardised_within(values)
+
+
 def annotation_column(target: Target, cells: Sequence[object]) -> np.ndarray:
     """Parsed annotations as an array: class indices int64, or values float64."""
     if target.kind == "classes":
@@ -121,6 +176,15 @@ def annotation_column(target: Target, cells: Sequence[object]) -> np.ndarray:
 def coverage(table: ClipTable, features: Sequence[Feature]) -> dict[str, float]:
     """Share of clips that have an embedding, per space."""
     return {f.label: float(table.present[:, m].mean()) if len(table) else 0.0 for m, f in enumerate(features)}
+
+
+def _standardised(rows: np.ndarray) -> np.ndarray:
+    """``(N, D)`` float64 with each column at mean 0 and variance 1; constant columns are 0."""
+    centred = rows - rows.mean(axis=0)
+    deviation = centred.std(axis=0)
+    varies = deviation > SMALLEST_DEVIATION * np.maximum(1.0, np.abs(rows).max(axis=0))
+    found: np.ndarray = np.where(varies, centred / np.where(varies, deviation, 1.0), 0.0)
+    return found
 
 
 def _matrix(store: Store, feature: Feature, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

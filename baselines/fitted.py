@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from baselines.data import ClipTable, Table, is_annotated
+from baselines.data import MISSING_CLASS, SMALLEST_DEVIATION, ClipTable, Table, is_annotated
 from baselines.frames import FrameClips, FrameTable, Ragged
 from baselines.models.base import Batch
+from baselines.whitening import whitening
+from mertools.errors import TrainingError
 
 if TYPE_CHECKING:
     from mertools.targets import Target
@@ -24,7 +26,7 @@ class Projection:
     Attributes:
         mean: ``(D,)`` float32.
         scale: ``(D,)`` float32, positive.
-        components: ``(K, D)`` float32, rows orthonormal; ``(0, D)`` = no projection.
+        components: ``(K, D)`` float32, principal components or a whitening; ``(0, D)`` = no projection.
         seen: whether any clip of the training part has an embedding here. Where none has, the network has not learned
             what to make of one, and it is masked in every clip.
     """
@@ -81,7 +83,13 @@ class Fitted:
 
 
 def fit(
-    table: ClipTable, targets: Sequence[Target], *, standardise: bool, pca: int, standardise_values: bool = True
+    table: ClipTable,
+    targets: Sequence[Target],
+    *,
+    standardise: bool,
+    pca: int,
+    standardise_values: bool = True,
+    whiten: bool = False,
 ) -> Fitted:
     """Fit on every clip of `table`, the training part.
 
@@ -91,14 +99,24 @@ def fit(
         standardise: whether dimensions are brought to mean 0 and variance 1.
         pca: components kept per space; 0 = all dimensions.
         standardise_values: whether annotated values are brought to mean 0 and variance 1.
+        whiten: whether spaces are whitened within the classes of the first class target.
     """
     if isinstance(table, FrameTable):
+        if whiten:
+            raise TrainingError("MER-T093", "whiten works at level utterance.", "Leave whiten out, or level=frame.")
         projections = tuple(_projection_of_frames(space, standardise, pca) for space in table.spaces)
     else:
         assert isinstance(table, Table)  # noqa: S101 - there are two kinds of tables
-        projections = tuple(
-            _projection(e[table.present[:, m]], standardise, pca) for m, e in enumerate(table.embeddings)
-        )
+        found = []
+        for m, embeddings in enumerate(table.embeddings):
+            here = table.present[:, m]
+            projection = _projection(embeddings[here], standardise, pca)
+            if whiten and here.sum() > 1:
+                turned = whitening(projection(embeddings[here]), _classes(table.rows(here), targets))
+                components = turned @ projection.components if len(projection.components) else turned
+                projection = replace(projection, components=components.astype(np.float32))
+            found.append(projection)
+        projections = tuple(found)
     values, priors = {}, {}
     for target in targets:
         column = table.annotations[target.name]
@@ -111,7 +129,13 @@ def fit(
         else:
             scale = float(known.std()) if len(known) else 0.0
             values[target.name] = (float(known.mean()) if len(known) else 0.0, scale or 1.0)
-    return Fitted(projections, values, priors)
+    return Fitted(tuple(projections), values, priors)
+
+
+def _classes(table: Table, targets: Sequence[Target]) -> np.ndarray:
+    """Class of each clip by the first class target, -1 = not annotated; without such a target none is known."""
+    first = next((t.name for t in targets if t.kind == "classes"), None)
+    return np.full(len(table), MISSING_CLASS) if first is None else table.annotations[first]
 
 
 def _projection(rows: np.ndarray, standardise: bool, pca: int) -> Projection:
@@ -156,7 +180,7 @@ def _projection_of_frames(space: Ragged, standardise: bool, pca: int) -> Project
 
 def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """What to divide by. A constant dimension says nothing; divided by its rounding noise it would look like data."""
-    return np.where(deviation > 1e-6 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+    return np.where(deviation > SMALLEST_DEVIATION * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
 
 
 def _signed(components: np.ndarray) -> np.ndarray:

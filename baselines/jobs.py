@@ -91,6 +91,7 @@ class Job:
             standardise=options.standardise,
             pca=options.pca,
             standardise_values=options.standardise_values,
+            whiten=options.whiten,
         )
 
     @property

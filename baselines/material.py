@@ -14,7 +14,7 @@ import numpy as np
 
 from baselines.alignment import Alignment
 from baselines.augmentation import load_versions
-from baselines.data import ClipTable, Table, coverage, load_table
+from baselines.data import ClipTable, Table, coverage, load_table, standardised_by
 from baselines.levels import alignment_of, load_clips
 from baselines.options import TrainOptions
 from baselines.plan import Plan, make_folds, warn_of_absent_classes
@@ -88,6 +88,9 @@ def load_material(corpus: Corpus, features: str | Sequence[str], plan: Plan, opt
             split: load_clips(store, spaces, corpus, corpus.select([split]), plan.targets, alignment)
             for split in plan.test_splits
         }
+    table = standardised_by(table, plan.clips, options.standardise_by)
+    tests = {s: standardised_by(t, corpus.select([s]), options.standardise_by) for s, t in tests.items()}
+    unlabelled = standardised_by(unlabelled, spare, options.standardise_by) if unlabelled is not None else None
     for label, share in coverage(table, spaces).items():
         if share < 1:
             log.warning("%s: %.1f %% of the training clips have an embedding, the rest is masked", label, 100 * share)

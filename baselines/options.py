@@ -27,7 +27,7 @@ PUBLISHED: dict[str, Any] = {
 
 SEARCHABLE = (
     "epochs", "patience", "batch_size", "lr", "weight_decay", "value_weight", "standardise", "standardise_values",
-    "pca", "grad_clip", "label_smoothing", "focal", "class_weights", "modality_dropout",
+    "pca", "whiten", "grad_clip", "label_smoothing", "focal", "class_weights", "modality_dropout",
 )  # fmt: skip
 """Options of training that a sweep may search over; the others say what is trained on, or what with."""
 
@@ -102,8 +102,14 @@ class TrainOptions:
         standardise_values: whether value targets are standardised on the training part; without, errors count in their
             own unit, and a clip without any embedding gets 0.
         pca: principal components kept per space, fitted on the training part; 0 = all dimensions.
-        stack: most networks that are trained together, stacked along an axis; 0 = as many as `memory` allows, 1 = one
-            by one. How many changes nothing in the numbers but between one by one and stacked (rounding).
+        whiten: whether each space is turned so that clips of one class (of the first class target; without one, all
+            clips) have uncorrelated dimensions of equal variance; fitted on the training part.
+        standardise_by: column (the speaker) within whose values each space is standardised before anything else, in
+            every split by itself, without labels; empty = not. Scores are then *transductive*: predicting a clip takes
+            all clips of its speaker, so they stand apart from scores that need one clip.
+        stack: most networks that are trained together, stacked along an axis; 0 = as many as `memory` allows, and short
+            trainings one by one; 1 = all one by one. Any two numbers above 1 give the same networks to the last bit on
+            CPU; one by one differs from them by rounding.
         memory: GB that a stack may take; 0 = half of what the machine (or its GPU) has.
         threads: threads on CPU; a network trained alone is fastest with 1, a stack shares its members among them.
         device: ``cpu`` or ``cuda``.
@@ -154,6 +160,8 @@ class TrainOptions:
     standardise: bool = True
     standardise_values: bool = True
     pca: int = 0
+    whiten: bool = False
+    standardise_by: str = ""
     stack: int = 0
     memory: float = 0.0
     threads: int = 1

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines.calibration import temperature_of, tempered
-from baselines.data import ClipTable, coverage
+from baselines.data import ClipTable, coverage, standardised_by
 from baselines.levels import load_clips
 from baselines.members import average, predict_table
 from baselines.runs import Run, to_predictions
@@ -63,7 +63,12 @@ def load_for(run: Run, store: Store, corpus: Corpus, clips: Sequence[Clip]) -> C
     for label, share in coverage(table, run.design.features).items():
         if share < 1:
             log.warning("%s: %.1f %% of the clips have an embedding, the rest is masked", label, 100 * share)
-    return table
+    return standardised_by(table, clips, standardised_column(run))
+
+
+def standardised_column(run: Run) -> str:
+    """The column within which a run's embeddings are standardised; empty for none."""
+    return str((run.recipe.options or {}).get("standardise_by", ""))
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,15 @@ def predict_files(
     from feature_extractors import extract
 
     run = run if isinstance(run, Run) else Run.read(run)
+    column = standardised_column(run)
+    if column:
+        raise TrainingError(
+            "MER-T092",
+            f"the run is transductive (standardise_by={column}): it needs all clips of a {column} to standardise one, "
+            f"and a file does not say its {column}.",
+            f"Prepare a corpus with a column '{column}' and name it: predict RUN --corpus DIR --split NAME. Or train "
+            "without standardise_by.",
+        )
     with tempfile.TemporaryDirectory(prefix="mertools-predict-") as folder:
         corpus = _corpus_of(files, Path(folder), run.design.features)
         with open_store(Path(folder) / "store", create=True) as store:

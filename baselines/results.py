@@ -54,7 +54,8 @@ def report(
     the averaged predictions that are written: ``ensemble_probabilities``, or ``ensemble_logits`` with
     ``protocol=published``; ``fold_mean`` is the mean over folds (of means over seeds), as the published baselines
     report it; ``fold_spread`` is the standard deviation over folds, which is no standard error. ``optimistic`` marks
-    scores of clips that had a say in what is scored.
+    scores of clips that had a say in what is scored; ``transductive`` those of clips that were predicted with the help
+    of other clips of their group.
     """
     logits = options.protocol == "published"
     plan, table = material.plan, material.table
@@ -78,7 +79,9 @@ def report(
             "selection": "reported" if options.protocol == "published" else options.selection,
             "select_by": selected_by,
             "train_splits": list(plan.train_splits),
+            "standardise_by": options.standardise_by or None,
         },
+        "transductive": bool(options.standardise_by),
         "seeds": list(options.seeds),
         "n_clips": len(table),
         "coverage": coverage(table, material.features),

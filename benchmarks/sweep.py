@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import resource
 import time
@@ -66,9 +67,7 @@ def make_jobs(table: Table, n_trials: int, measure: Measure, options: TrainOptio
         for number, held in enumerate(folds):
             rows = np.setdiff1d(np.arange(len(table)), held)
             watch = Watch(held, drawn.patience, measure)
-            jobs.append(
-                Job(Task("attention", config, TARGETS, drawn), table, rows, trial, number, drawn.epochs, watch)
-            )
+            jobs.append(Job(Task("attention", config, TARGETS, drawn), table, rows, trial, number, drawn.epochs, watch))
     return jobs
 
 
@@ -170,6 +169,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "sweep.json")
     args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     rng = np.random.default_rng(0)
     centres = [rng.normal(size=(6, d)) for d in DIMS]
     table = make_table(N_CLIPS, rng, centres)

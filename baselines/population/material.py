@@ -122,7 +122,15 @@ def share_fitted(jobs: Sequence[Job]) -> None:
     for job in jobs:
         options = job.task.options
         rows = hashlib.blake2b(np.ascontiguousarray(job.rows).tobytes()).digest()
-        key = (id(job.table), rows, options.standardise, options.pca, options.standardise_values, job.task.targets)
+        key = (
+            id(job.table),
+            rows,
+            options.standardise,
+            options.pca,
+            options.whiten,
+            options.standardise_values,
+            job.task.targets,
+        )
         first = found.setdefault(key, job)
         if first is not job and "fitted" not in job.__dict__:
             job.__dict__["fitted"] = first.fitted  # where `cached_property` keeps it

@@ -21,7 +21,7 @@ FREE_OPTIONS = ("dropout",)
 UNDERSTOOD = frozenset(
     """store folds group train_splits test_splits labels allow_seen seed repeats fold_seed selection_seed init_seed
     order_seed dropout_seed selection inner_parts epochs patience batch_size lr weight_decay grad_clip value_weight
-    standardise standardise_values pca stack memory threads device protocol gap select_by level alignment step_s
+    standardise standardise_values standardise_by whiten pca stack memory threads device protocol gap select_by level alignment step_s
     max_rows bucketed trainer logger""".split()
 )
 """Options of training that stacks know; where another one is not at its default, jobs run one by one."""
@@ -92,7 +92,7 @@ def shape_of(job: Job) -> tuple[object, ...]:
     """What tells recordings of a computation apart: the network, up to the options in which members may differ."""
     task = job.task
     config = tuple(sorted((k, _frozen(v)) for k, v in task.config.items() if k not in FREE_OPTIONS))
-    dims = job.dims if task.options.pca else job.table.dims
+    dims = job.dims if task.options.pca or task.options.whiten else job.table.dims
     return MODELS.get(task.model), config, dims, tuple(task.heads.items())
 
 

@@ -73,7 +73,7 @@ def _same_as(node: fx.Node) -> fx.Node | None:
         return None
     source = node.args[0]
     here, there = _fact(node), _fact(source)
-    if here is None or there is None or here.shape != there.shape and node.target is not _aten.transpose.int:
+    if here is None or there is None or (here.shape != there.shape and node.target is not _aten.transpose.int):
         return None
     if node.target in _SHAPING and here.stride() == there.stride():
         return source

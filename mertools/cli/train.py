@@ -131,6 +131,7 @@ def table(run: Run) -> str:
         f"{len(seeds)} seed{'s' * (len(seeds) > 1)}" + (" (synthetic clips)" if metrics["synthetic"] else ""),
         "",
         *_optimism(metrics),
+        *_transduction(metrics),
         f"{'OPTIMISTIC' if metrics.get('optimistic') else 'out of fold':<16}{'mean of seeds':>14}{'ensemble':>10}"
         f"{'of logits':>11}"
         f"{'mean of folds':>15}{'fold spread':>13}",
@@ -166,6 +167,18 @@ def _optimism(metrics: Mapping[str, Any]) -> list[str]:
             f"training parts; gap {_number(metrics['gap']['value'])}."
         )
     return [*lines, ""]
+
+
+def _transduction(metrics: Mapping[str, Any]) -> list[str]:
+    """What is to be known about scores of clips that were not predicted one by one."""
+    if not metrics.get("transductive"):
+        return []
+    column = metrics["protocol"]["standardise_by"]
+    return [
+        f"TRANSDUCTIVE: embeddings are standardised within each {column} (standardise_by={column}), without labels; "
+        f"predicting a clip takes all clips of its {column}.",
+        "",
+    ]
 
 
 def _found_by_search(metrics: Mapping[str, Any]) -> list[str]:

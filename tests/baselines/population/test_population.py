@@ -52,7 +52,7 @@ def table() -> Table:
 
 
 def job(table: Table, number: int, *, model: str = "attention", epochs: int = 8, **options: Any) -> Job:
-    """Job `number`: its own clips, fold, seed, step size, penalty and dropout; every other one keeps its best weights."""
+    """Job `number`: its own clips, fold, seed, step size, penalty and dropout; every other keeps its best weights."""
     rows = np.random.default_rng(number).permutation(len(table))
     n_train = 100 + 7 * (number % 9)
     settings: dict[str, Any] = {
@@ -79,6 +79,7 @@ def assert_same(found: Sequence[Trained], expected: Sequence[Trained]) -> None:
 
 
 @every_model
+@pytest.mark.slow
 def test_numbers_do_not_depend_on_the_size_of_the_stack(name: str, table: Table) -> None:
     results = {
         stack: list(run_jobs([job(table, n, model=name, stack=stack, threads=1 + stack % 2) for n in range(20)]))
@@ -132,7 +133,7 @@ def test_a_stack_does_what_a_loop_written_out_does(table: Table) -> None:
     for _ in range(3):
         for rows in torch.randperm(len(part), generator=generator).split(32):
             keys = mask_keys(one.dropout_seed, step, 1, len(layers))[0]
-            for number, layer in enumerate(layers):
+            for number in range(len(layers)):
                 width = DIMS[number] if number < 3 else 48
                 numbers = np.array(
                     [
@@ -239,7 +240,9 @@ def replace_memory(one: Job, memory: float) -> Job:
     return replace(one, task=replace(one.task, options=replace(one.task.options, memory=memory)))
 
 
-@pytest.mark.parametrize(("stack", "epochs", "expected"), [(1, 500, False), (0, 2, False), (0, 500, True), (5, 2, True)])
+@pytest.mark.parametrize(
+    ("stack", "epochs", "expected"), [(1, 500, False), (0, 2, False), (0, 500, True), (5, 2, True)]
+)
 def test_what_is_stacked(table: Table, stack: int, epochs: int, expected: bool) -> None:
     plan = StackPlan([job(table, n, stack=stack, epochs=epochs) for n in range(3)])
     assert [plan.is_stacked(n) for n in range(3)] == [expected] * 3
