@@ -214,7 +214,14 @@ def run_alone(job: Job) -> Trained:
     module = FusionModule(model, job.part(job.rows).to(options.device), job.optimisation, job.dropout_seed)
     search = EpochSearch(job.examiner(job.watch), job.watch.patience, keep=job.watch.keep) if job.watch else None
     module.train()
-    run_trainer(module, job.order(), epochs=job.epochs, device=options.device, callbacks=[search] if search else None)
+    run_trainer(
+        module,
+        job.order(),
+        epochs=job.epochs,
+        device=options.device,
+        callbacks=[search] if search else None,
+        grad_clip=options.grad_clip,
+    )
     if search and search.weights:
         model.load_state_dict(search.weights)
     return Trained(job, model.cpu().eval(), tuple(search.scores) if search else ())

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
@@ -204,14 +205,19 @@ class EpochSearch(Callback):
 
 
 def run_trainer(
-    module: FusionModule, order: Order, *, epochs: int, device: str, callbacks: list[Callback] | None = None
+    module: LightningModule,
+    batches: Iterable[Any],
+    *,
+    epochs: int,
+    device: str,
+    callbacks: list[Callback] | None = None,
+    grad_clip: float = -1.0,
 ) -> None:
     """Train `module` for at most `epochs` epochs: no logger, no checkpoint, no progress bar, no word on the screen.
 
     Raises:
         KeyboardInterrupt: if the user stopped it (Lightning turns that into an exit of its own).
     """
-    clip = module.optimisation.grad_clip
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
@@ -224,11 +230,11 @@ def run_trainer(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            gradient_clip_val=None if clip < 0 else clip,
+            gradient_clip_val=None if grad_clip < 0 else grad_clip,
             gradient_clip_algorithm="value",
         )
         try:
-            trainer.fit(module, order)
+            trainer.fit(module, batches)
         except SystemExit as stop:
             if isinstance(stop.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None

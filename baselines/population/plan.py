@@ -7,7 +7,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from baselines import MODELS
+from baselines.data import Table
 from baselines.options import TrainOptions
+from baselines.population.material import share_fitted
 from baselines.population.memory import largest_stack
 from mertools.errors import TrainingError
 
@@ -39,6 +41,7 @@ class StackPlan:
         self._stack_of: dict[int, list[int]] = {}
         self._results: dict[int, Trained | TrainingError] = {}
         groups: dict[tuple[object, ...], list[int]] = {}
+        share_fitted([job for job in self.jobs if may_be_stacked(job)])
         for number, job in enumerate(self.jobs):
             if may_be_stacked(job):
                 groups.setdefault(company_of(job), []).append(number)
@@ -80,7 +83,7 @@ def may_be_stacked(job: Job) -> bool:
     return (
         options.stack != 1
         and "utterance" in model.levels
-        and job.task.config.get("level", "utterance") == "utterance"
+        and type(job.table) is Table
         and (n_steps >= STEPS_THAT_PAY or options.stack > 1)
         and all(getattr(options, f.name) == f.default for f in others)
     )
