@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +45,7 @@ class Stack(LightningModule):
         material = Material(options.device)
         self.everyone = [Seat(job, number, material) for number, job in enumerate(jobs)]
         self.steps = Steps(shape, self.everyone[0].model)
-        self.threads = threads
+        self.threads = threads if options.device == "cpu" else 1
         self.sizes = BLOCK_SIZES if options.device == "cpu" else (len(jobs), *BLOCK_SIZES)
         self.blocks = self._seated(self.everyone)
         self._said = self._began = time.monotonic()
@@ -52,7 +53,7 @@ class Stack(LightningModule):
 
     def training_step(self, _: int) -> None:
         """One epoch of every member in training, then those that are done leave."""
-        if self.device.type == "cpu" and self.threads > 1:
+        if self.threads > 1:
             with ThreadPoolExecutor(self.threads, initializer=_settle_thread) as pool:
                 list(pool.map(Block.epoch, self.blocks))
         else:
@@ -75,9 +76,9 @@ class Stack(LightningModule):
 
     def _seated(self, seats: Sequence[Seat]) -> list[Block]:
         seats = sorted(seats, key=lambda s: (s.epoch_steps, s.number))
-        blocks = []
+        blocks, share = [], math.ceil(len(seats) / self.threads)  # so that every thread has something to do
         while seats:
-            size = next(size for size in self.sizes if size <= len(seats))
+            size = next(size for size in self.sizes if size <= min(share, len(seats)))
             blocks.append(Block(seats[:size], self.steps))
             blocks[-1].prepare()
             seats = seats[size:]
