@@ -9,7 +9,7 @@ CLIPS ?= ../shared/data/clips
 NOISE ?= ../shared/data/emodb/wav
 ROUNDS ?= 10
 # Beside dev: what optional tests need. openSMILE (audio-smile) is for non-commercial use: leave it out where that binds.
-EXTRAS ?= dev,ray,llm,audio-smile
+EXTRAS ?= dev,ray,llm,audio-smile,tensorboard
 
 .PHONY: demo test test-slow soak lint bench bench-gpu docs clean help
 

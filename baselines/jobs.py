@@ -294,6 +294,7 @@ def run_alone(job: Job) -> Trained:
         callbacks=[search] if search else None,
         logger=logger,
         arguments=trainer_arguments(options.trainer),
+        grad_clip=options.grad_clip,
     )
     close_logger(logger)
     model = module.judged

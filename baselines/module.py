@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -301,37 +301,38 @@ def share(index: Tensor, rank: int, world_size: int) -> tuple[Tensor, float]:
 
 
 def run_trainer(
-    module: FusionModule,
-    order: Order,
+    module: LightningModule,
+    batches: Iterable[Any],
     *,
     epochs: int,
     device: str,
     callbacks: list[Callback] | None = None,
     logger: Logger | None = None,
     arguments: Mapping[str, Any] | None = None,
+    grad_clip: float = -1.0,
 ) -> None:
     """Train `module` for at most `epochs` epochs: no checkpoint of Lightning's, and unless asked for no word.
 
     Args:
-        module: the network with its training part.
-        order: of the clips.
+        module: the network, or several, with the training part.
+        batches: what makes an epoch.
         epochs: most epochs.
         device: ``cpu`` or ``cuda``.
         callbacks: more of them.
         logger: where curves go.
         arguments: of ``lightning.Trainer``, from `baselines.trainer_options.trainer_arguments`.
+        grad_clip: largest size of an element of a gradient; below 0 = any.
 
     Raises:
         KeyboardInterrupt: if the user stopped it (Lightning turns that into an exit of its own).
         TrainingError: if the loss becomes NaN or infinite, or a process of the training fails.
     """
-    clip = module.optimisation.grad_clip
     settings: dict[str, Any] = {
         "accelerator": "gpu" if device == "cuda" else "cpu",
         "devices": 1,
         "enable_progress_bar": False,
         "enable_model_summary": False,
-        **({"gradient_clip_val": clip, "gradient_clip_algorithm": "value"} if clip > 0 else {}),
+        **({"gradient_clip_val": grad_clip, "gradient_clip_algorithm": "value"} if grad_clip > 0 else {}),
         **(arguments or {}),
     }
     with warnings.catch_warnings():
@@ -347,7 +348,7 @@ def run_trainer(
         )
         try:
             with _tensors_shared_as_files():
-                trainer.fit(module, order)
+                trainer.fit(module, batches)
         except ProcessRaisedException as error:
             raise _in_words(str(error)) from None
         except SystemExit as stop:
@@ -355,7 +356,9 @@ def run_trainer(
                 raise KeyboardInterrupt from None
             raise
     for search in callbacks or []:
-        if isinstance(search, EpochSearch) and not search.scores:  # it was at work in other processes
+        if (
+            isinstance(search, EpochSearch) and isinstance(module, FusionModule) and not search.scores
+        ):  # it was at work in other processes
             search.scores = module.history[~module.history.isnan()].tolist()
 
 

@@ -71,6 +71,24 @@ class Dropout(nn.Module):
         return f"p={self.p}"
 
 
+class Noise(Dropout):
+    """Base of layers that draw other numbers than masks, in training, from a stream that no other layer disturbs.
+
+    It is a `Dropout` so that `seed_dropout` reaches it. Its numbers come from a generator, so it cannot be stacked.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0.5)
+
+    def generator(self, device: torch.device) -> torch.Generator | None:
+        """For the next numbers of this step; None = torch's global generator."""
+        if self.draw is None:
+            return None
+        high, low = (int(key) for key in self.draw.keys)
+        self._n_calls += 1
+        return torch.Generator(device).manual_seed(((high & 0x7FFFFFFF) << 32) + low % (1 << 32) + self._n_calls)
+
+
 def dropout_layers(model: nn.Module) -> list[Dropout]:
     """The dropout layers of a network, in the order that numbers them."""
     return [layer for layer in model.modules() if isinstance(layer, Dropout)]

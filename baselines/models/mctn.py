@@ -22,6 +22,7 @@ from torch.nn.functional import linear, pad
 
 from baselines import MODELS
 from baselines.models.base import Batch, FusionConfig, FusionModel
+from baselines.models.dropout import Noise
 from baselines.models.layers import Dropout, LSTMEncoder
 from baselines.models.recurrent import BiLSTM
 from baselines.models.sequences import aligned, squared_error
@@ -55,18 +56,23 @@ class MCTNConfig(FusionConfig):
             raise ValueError("reference is not offered: the published code mixes the clips of a batch")
 
 
-class Coin(Dropout):
-    """Throws of a coin in training, drawn as dropout is.
+class Coin(Noise):
+    """Throws of a coin in training.
 
     Args:
-        p: probability of heads, in [0, 1].
+        heads: probability of heads, in [0, 1].
     """
+
+    def __init__(self, heads: float) -> None:
+        super().__init__()
+        self.heads = heads
 
     def forward(self, like: Tensor) -> Tensor:
         """True for heads, of the shape of `like`; no heads in evaluation."""
         if not self.training:
             return torch.zeros_like(like, dtype=torch.bool)
-        return torch.empty(like.shape, device=like.device).bernoulli_(self.p, generator=self.generator).bool()
+        drawn = torch.empty(like.shape, device=like.device)
+        return drawn.bernoulli_(self.heads, generator=self.generator(like.device)).bool()
 
 
 class Translator(nn.Module):

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from baselines import MODELS
 from baselines.models.base import Batch, FusionModel
-from baselines.models.layers import Dropout, last_rows
+from baselines.models.dropout import Noise
+from baselines.models.layers import last_rows
 from baselines.models.mfn import MFN, MemoryConfig, MemoryFusion
 from baselines.models.recurrent import lstm_update, two_layers
 from baselines.models.sequences import Sequences, aligned, in_published_order, squared_error
@@ -54,23 +55,21 @@ class MFMConfig(MemoryConfig):
         return self.recon_weight_1, self.recon_weight_2, self.recon_weight_3
 
 
-class Normal(Dropout):
-    """Standard normal numbers that disturb no other stream: fresh ones in training, the same ones in evaluation.
-
-    It is a `Dropout` so that `seed_dropout` reaches it.
+class Normal(Noise):
+    """Standard normal numbers: fresh ones in training, the same ones in evaluation.
 
     Args:
         seed: of the numbers in evaluation.
     """
 
     def __init__(self, seed: int) -> None:
-        super().__init__(0.0)
+        super().__init__()
         self.seed = seed
 
     def forward(self, x: Tensor) -> Tensor:
         """Of the shape of `x`."""
-        generator = self.generator if self.training else torch.Generator(x.device).manual_seed(self.seed)
-        return torch.empty_like(x).normal_(generator=generator)
+        fixed = torch.Generator(x.device).manual_seed(self.seed)
+        return torch.empty_like(x).normal_(generator=self.generator(x.device) if self.training else fixed)
 
 
 class Decoder(nn.Module):

@@ -37,6 +37,20 @@ class Block:
         self.value_weights = torch.tensor([s.how.value_weight for s in seats], device=self.device)
         self.levels = [torch.from_numpy(np.stack([s.levels[i] for s in seats])).to(self.device) for i in range(2)]
 
+    def prepare(self) -> None:
+        """Record what the members will compute, unless that is done; nothing moves."""
+        lengths = {(len(part), len(held)) for part in self._parts() if (held := self.seats[part[0]].held) is not None}
+        known = (len(self.seats), frozenset(lengths))
+        if known in self.steps.prepared:
+            return
+        self.steps.prepared.add(known)
+        n_layers = self.levels[0].shape[1]
+        index = torch.stack([torch.full((s.batch_rows,), s.view.nobody) for s in self.seats]).to(self.device)
+        keys = torch.zeros((len(self.seats), n_layers, 2), dtype=torch.int32, device=self.device)
+        self.steps.gradients(self.weights, (keys, *self.levels, self.value_weights, *self.takers.take(index)))
+        for part in self._parts():
+            self._scores(part)
+
     def epoch(self) -> None:
         """Train every member for an epoch, and score those that watch clips."""
         n_steps = max(seat.epoch_steps for seat in self.seats)
@@ -51,7 +65,9 @@ class Block:
             self.adam.step(gradients, active)
         for seat, loss in zip(self.seats, total.tolist(), strict=True):
             seat.end_epoch(loss)
-        self._score([k for k, seat in enumerate(self.seats) if seat.held is not None and seat.error is None])
+        for part in self._parts():
+            for k, score in zip(part, self._scores(part), strict=True):
+                self.seats[k].note(score, self.seats[k].weights)
 
     def release(self) -> list[Seat]:
         """Give the members back, each with tensors of its own."""
@@ -60,18 +76,13 @@ class Block:
             seat.moments = ([m.clone() for m in seat.moments[0]], [m.clone() for m in seat.moments[1]])
         return self.seats
 
-    def _score(self, members: Sequence[int]) -> None:
-        """One member at a time on CPU; together on a GPU, as far as they watch equally many clips."""
+    def _parts(self) -> list[list[int]]:
+        """Members that are scored at once: one on CPU; on a GPU all that watch about equally many clips."""
         by_length: dict[int, list[int]] = {}
-        for k in members:
-            held = self.seats[k].held
-            assert held is not None  # noqa: S101 - of those that watch clips only
-            by_length.setdefault(len(held), []).append(k)
-        for found in by_length.values():
-            parts = [[k] for k in found] if self.device == "cpu" else [found]
-            for part in parts:
-                for k, score in zip(part, self._scores(part), strict=True):
-                    self.seats[k].note(score, self.seats[k].weights)
+        for k, seat in enumerate(self.seats):
+            if seat.held is not None and seat.error is None:
+                by_length.setdefault(len(seat.held), []).append(k)
+        return [[k] for found in by_length.values() for k in found] if self.device == "cpu" else [*by_length.values()]
 
     def _scores(self, members: list[int]) -> list[float]:
         seats = [self.seats[k] for k in members]

@@ -48,7 +48,7 @@ class Material:
         self._views: dict[int, View] = {}
 
     def view(self, job: Job) -> View:
-        """How the member of `job` sees the job's table: bit for bit what `Job.part` makes of it."""
+        """How the member of `job` sees the job's table: bit for bit as `Job.part`, but for the rounding of `pca`."""
         fitted, table = job.fitted, job.table
         found = self._views.get(id(fitted))
         if found is None:
@@ -81,7 +81,11 @@ class Material:
 
 
 class Takers:
-    """Takes rows for the members of a block, each by its own view."""
+    """Takes rows for the members of a block, each by its own view.
+
+    Args:
+        views: one per member.
+    """
 
     def __init__(self, views: Sequence[View]) -> None:
         first = views[0]

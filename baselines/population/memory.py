@@ -20,12 +20,12 @@ COPIES_OF_INPUTS = 4
 
 def bytes_per_member(job: Job) -> int:
     """What one more member of this shape takes, at most."""
-    with torch.random.fork_rng(devices=[]):
-        n_weights = sum(p.numel() for p in job.network().parameters())
+    parameters = list(job.network().parameters())
+    n_weights = sum(p.numel() for p in parameters)
     n_rows = job.task.options.batch_size
     if job.watch and job.task.options.device != "cpu":  # on CPU members are scored one at a time
         n_rows = max(n_rows, len(job.watch.rows) + ROWS_OF_EVALUATION)
-    width = sum(job.dims) + 8 * sum(p.shape[0] for p in job.network().parameters() if p.dim() > 1)
+    width = sum(job.dims) + 8 * sum(p.shape[0] for p in parameters if p.dim() > 1)
     n_clips = len(job.table)
     return 4 * (COPIES_OF_WEIGHTS * n_weights + COPIES_OF_INPUTS * n_rows * width) + n_clips * 16 * len(job.task.heads)
 

@@ -7,7 +7,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from baselines import MODELS
+from baselines.data import Table
 from baselines.options import TrainOptions
+from baselines.population.material import share_fitted
 from baselines.population.memory import largest_stack
 from mertools.errors import TrainingError
 
@@ -18,12 +20,13 @@ STEPS_THAT_PAY = 400
 """Fewest steps of a job for which recording its shape takes less time than it saves."""
 FREE_OPTIONS = ("dropout",)
 """Options of models in which members of one stack may differ."""
-UNDERSTOOD = frozenset(
-    """store folds group train_splits test_splits labels allow_seen seed repeats fold_seed selection_seed init_seed
-    order_seed dropout_seed selection inner_parts epochs patience batch_size lr weight_decay grad_clip value_weight
-    standardise standardise_values standardise_by whiten pca stack memory threads device protocol gap select_by level alignment step_s
-    max_rows bucketed trainer logger""".split()
-)
+UNDERSTOOD = frozenset((
+    "store", "folds", "group", "train_splits", "test_splits", "labels", "allow_seen", "seed", "repeats", "fold_seed",
+    "selection_seed", "init_seed", "order_seed", "dropout_seed", "selection", "inner_parts", "epochs", "patience",
+    "batch_size", "lr", "weight_decay", "grad_clip", "value_weight", "standardise", "standardise_values",
+    "standardise_by", "whiten", "pca", "stack", "memory", "threads", "device", "protocol", "gap", "select_by",
+    "level", "alignment", "step_s", "max_rows", "bucketed", "trainer", "logger",
+))  # fmt: skip
 """Options of training that stacks know; where another one is not at its default, jobs run one by one."""
 
 
@@ -39,6 +42,7 @@ class StackPlan:
         self._stack_of: dict[int, list[int]] = {}
         self._results: dict[int, Trained | TrainingError] = {}
         groups: dict[tuple[object, ...], list[int]] = {}
+        share_fitted([job for job in self.jobs if may_be_stacked(job)])
         for number, job in enumerate(self.jobs):
             if may_be_stacked(job):
                 groups.setdefault(company_of(job), []).append(number)
@@ -83,6 +87,7 @@ def may_be_stacked(job: Job) -> bool:
         and options.level != "frame"
         and not options.trainer  # these are for Lightning, as are curves
         and options.logger in ("", "none")
+        and type(job.table) is Table
         and (n_steps >= STEPS_THAT_PAY or options.stack > 1)
         and all(getattr(options, f.name) == f.default for f in others)
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import LightningModule
 
+from baselines.module import run_trainer
 from baselines.population.block import Block
-from baselines.population.material import Material, share_fitted
+from baselines.population.material import Material
 from baselines.population.seats import Seat
 from baselines.population.steps import Steps
 
@@ -41,11 +42,10 @@ class Stack(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         options = jobs[0].task.options
-        share_fitted(jobs)
         material = Material(options.device)
         self.everyone = [Seat(job, number, material) for number, job in enumerate(jobs)]
         self.steps = Steps(shape, self.everyone[0].model)
-        self.threads = threads
+        self.threads = threads if options.device == "cpu" else 1
         self.sizes = BLOCK_SIZES if options.device == "cpu" else (len(jobs), *BLOCK_SIZES)
         self.blocks = self._seated(self.everyone)
         self._said = self._began = time.monotonic()
@@ -53,7 +53,7 @@ class Stack(LightningModule):
 
     def training_step(self, _: int) -> None:
         """One epoch of every member in training, then those that are done leave."""
-        if self.device.type == "cpu" and self.threads > 1:
+        if self.threads > 1:
             with ThreadPoolExecutor(self.threads, initializer=_settle_thread) as pool:
                 list(pool.map(Block.epoch, self.blocks))
         else:
@@ -62,7 +62,11 @@ class Stack(LightningModule):
         self._trained += sum(len(block.seats) for block in self.blocks)
         thinned = [block for block in self.blocks if any(seat.is_done for seat in block.seats)]
         if thinned:
-            staying = [seat for block in thinned for seat in block.release() if not seat.is_done]
+            released = [seat for block in thinned for seat in block.release()]
+            staying = [seat for seat in released if not seat.is_done]
+            for seat in released:
+                if seat.is_done:
+                    seat.moments = ([], [])
             self.blocks = [b for b in self.blocks if b not in thinned] + self._seated(staying)
         self.trainer.should_stop = not self.blocks
         self._say()
@@ -72,10 +76,11 @@ class Stack(LightningModule):
 
     def _seated(self, seats: Sequence[Seat]) -> list[Block]:
         seats = sorted(seats, key=lambda s: (s.epoch_steps, s.number))
-        blocks = []
+        blocks, share = [], math.ceil(len(seats) / self.threads)  # so that every thread has something to do
         while seats:
-            size = next(size for size in self.sizes if size <= len(seats))
+            size = next(size for size in self.sizes if size <= min(share, len(seats)))
             blocks.append(Block(seats[:size], self.steps))
+            blocks[-1].prepare()
             seats = seats[size:]
         return blocks
 
@@ -109,31 +114,10 @@ def train_stack(jobs: Sequence[Job], shape: tuple[object, ...]) -> list[Seat]:
     torch.set_num_threads(1)  # threads share members, not operations
     try:
         stack = Stack(jobs, shape, min(options.threads, max(1, len(jobs))))
-        _fit(stack, max(job.epochs for job in jobs), options.device)
+        run_trainer(stack, _Epochs(), epochs=max(job.epochs for job in jobs), device=options.device)
     finally:
         torch.set_num_threads(before)
     return stack.everyone
-
-
-def _fit(stack: Stack, epochs: int, device: str) -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        trainer = Trainer(
-            accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
-            max_epochs=epochs,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        try:
-            trainer.fit(stack, _Epochs())
-        except SystemExit as stop:
-            if isinstance(stop.__context__, KeyboardInterrupt):
-                raise KeyboardInterrupt from None
-            raise
 
 
 class _Epochs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +19,14 @@ from baselines.population.tape import record
 _KEPT = 32
 """Recordings kept for further stacks."""
 _recordings: OrderedDict[tuple[object, ...], Callable[..., list[Tensor]]] = OrderedDict()
-_lock = threading.Lock()
 
 
 @dataclass
 class Steps:
     """Recorded computations of one shape.
+
+    A computation is recorded when it is asked for with inputs of new shapes. The main thread must do so before others
+    ask (`Block.prepare`): torch crashes when it records in another thread.
 
     Args:
         shape: what tells shapes apart.
@@ -35,6 +36,8 @@ class Steps:
     shape: tuple[object, ...]
     model: FusionModel
     names: tuple[str, ...] = field(init=False)
+    prepared: set[tuple[object, ...]] = field(init=False, default_factory=set)
+    tapes: dict[tuple[object, ...], Callable[..., list[Tensor]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.model = copy.deepcopy(self.model)
@@ -65,14 +68,15 @@ class Steps:
         weights: Sequence[Tensor],
         inputs: Sequence[Tensor],
     ) -> list[Tensor]:
-        key = (self.shape, what, len(weights[0]), inputs[-1].shape, weights[0].device.type)
-        with _lock:
-            tape = _recordings.get(key)
-            if tape is None:
-                tape = _recordings[key] = record(function, *weights, *inputs)
+        key = (what, len(weights[0]), inputs[-1].shape, weights[0].device.type)
+        if key not in self.tapes:
+            everywhere = (self.shape, *key)
+            if everywhere not in _recordings:
+                _recordings[everywhere] = record(function, *weights, *inputs)
                 if len(_recordings) > _KEPT:
                     _recordings.popitem(last=False)
-        return tape(*weights, *inputs)
+            self.tapes[key] = _recordings[everywhere]
+        return self.tapes[key](*weights, *inputs)
 
     def _gradients(self, *tensors: Tensor) -> list[Tensor]:
         n, n_spaces = len(self.names), len(self.model.dims)
