@@ -18,8 +18,10 @@ from mertools.errors import ConfigError, did_you_mean
 Point = dict[str, Any]
 """One value per option."""
 
-_LISTS = tuple(f.name for f in fields(TrainOptions) if isinstance(f.default, tuple))
-"""Options of training of which a list is one value."""
+_LISTS = frozenset(
+    f.name for f in fields(TrainOptions) if isinstance(f.default, tuple) or f.default_factory in (dict, list, tuple)
+)
+"""Options of training that are several values by nature."""
 
 _STREAM = 5
 """Beside the streams of a training (`baselines.streams`), so that draws are independent of its random numbers."""

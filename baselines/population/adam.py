@@ -34,7 +34,8 @@ class MemberAdam:
             gradients: per parameter ``(G, ...)``.
             active: positions of members.
         """
-        by_member = list(zip(*(g.unbind() for g in gradients), strict=True))
+        # The kernel takes numbers in the order of memory; gradients of some products (einsum) lie in another one.
+        by_member = list(zip(*(g.contiguous().unbind() for g in gradients), strict=True))
         for members in self._grouped(tuple(active)):
             how = self.seats[members[0]].how
             grads = [g for k in members for g in by_member[k]]

@@ -41,6 +41,7 @@ def test_a_run_folder_has_everything(run: Run, corpus: Corpus) -> None:
         "groups": "speaker",
         "selection": "inner",
         "select_by": "loss",
+        "standardise_by": None,
         "train_splits": ["train"],
     }
     assert again.metrics["interval_unit"] == "speaker"

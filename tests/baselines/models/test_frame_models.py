@@ -149,12 +149,12 @@ def test_wrong_options_are_refused(name: str, options: dict[str, object], messag
 
 @every_model
 def test_training_leaves_the_global_generator_alone(frame_clips, make_model, name: str) -> None:
-    from baselines.models.layers import seed_dropout
+    from baselines.models.dropout import dropout_layers, seed_dropout
 
     model, clips = make_model(name, dropout=0.3).train(), frame_clips()
     before = torch.random.get_rng_state()
     for seed in (1, 1, 2):
-        seed_dropout(model, torch.Generator().manual_seed(seed))
+        seed_dropout(dropout_layers(model), seed=seed, step=0)
         model(clips).auxiliary.add(model(clips).fused.sum()).backward()
     assert torch.equal(torch.random.get_rng_state(), before)
 

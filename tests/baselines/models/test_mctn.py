@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from baselines.models.layers import seed_dropout
+from baselines.models.dropout import dropout_layers, seed_dropout
 from baselines.models.mctn import Coin, Translator
 
 H = 4
@@ -74,7 +74,7 @@ def test_how_often_the_decoder_is_shown_the_truth_matters_in_training_only(frame
 
     def auxiliary(ratio: float, training: bool) -> float:
         model = make_model("mctn", dropout=0.0, teacher_forcing=ratio).train(training)
-        seed_dropout(model, torch.Generator().manual_seed(0))
+        seed_dropout(dropout_layers(model), seed=0, step=0)
         return model(clips).auxiliary.item()
 
     assert len({auxiliary(ratio, True) for ratio in (0.0, 0.3, 0.6, 1.0)}) == 4
@@ -115,6 +115,6 @@ def test_a_translation_is_taught_where_both_ends_are_present(frame_clips, make_m
 
 def test_coins_fall_as_often_as_asked_and_never_in_evaluation() -> None:
     coin, like = Coin(0.3), torch.empty(200, 200)
-    coin.generator = torch.Generator().manual_seed(0)
+    seed_dropout([coin], seed=0, step=0)
     assert abs(coin(like).float().mean().item() - 0.3) < 0.02
     assert not coin.eval()(like).any()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines.models.layers import seed_dropout
+from baselines.models.dropout import dropout_layers, seed_dropout
 from baselines.models.mfm import Normal, mmd
 
 SILENT = {"mmd_weight": 0.0, "recon_weight_1": 0.0, "recon_weight_2": 0.0, "recon_weight_3": 0.0}
@@ -84,10 +84,10 @@ def test_codes_are_compared_with_the_same_noise_in_every_evaluation(frame_clips,
 def test_codes_are_compared_with_fresh_noise_in_training(frame_clips, make_model) -> None:
     model = make_model("mfm", dropout=0.0, **SILENT | {"mmd_weight": 100.0}).train()
     clips = frame_clips()
-    seed_dropout(model, torch.Generator().manual_seed(3))
+    seed_dropout(dropout_layers(model), seed=3, step=0)
     first, second = model(clips).auxiliary, model(clips).auxiliary
     assert not torch.equal(first, second)
-    seed_dropout(model, torch.Generator().manual_seed(3))
+    seed_dropout(dropout_layers(model), seed=3, step=0)
     assert torch.equal(model(clips).auxiliary, first)
 
 

@@ -97,8 +97,14 @@ def test_fifty_steps_in_a_stack_are_those_of_a_plain_training(name: str, table: 
     jobs = [replace(job(table, 3 * n, model=name, lr=1e-4, epochs=13), watch=None, epochs=13) for n in range(3)]
     for stacked, one in zip(run_jobs(jobs), jobs, strict=True):
         alone = run_alone(one)
-        for a, b in zip(state(stacked), state(alone), strict=True):
-            torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+        clips = one.part(one.rows).batch
+        for target, said in alone.model(clips).heads.items():
+            torch.testing.assert_close(stacked.model(clips).heads[target], said, rtol=0, atol=1e-5)
+        differing = [((a - b).abs() > 1e-5).sum().item() for a, b in zip(state(stacked), state(alone), strict=True)]
+        # Adam makes steps of full size out of gradients that are rounding noise: those of the keys' biases, of which a
+        # softmax takes no notice, and of units that hardly ever fire.
+        allowed = 2e-3 if name == "misa" else 0
+        assert sum(differing) <= allowed * sum(p.numel() for p in state(alone))
         start = one.network().state_dict().values()
         assert max(float((a - b).abs().max()) for a, b in zip(state(stacked), start, strict=True)) > 1e-3
 
