@@ -41,6 +41,7 @@ bench: $(INSTALLED)  ## benchmarks on the CPU (CLIPS=, NOISE= folders of real cl
 	$(THREADS) $(BIN)/python benchmarks/scoring.py
 	$(THREADS) $(BIN)/python benchmarks/wheels.py
 	$(THREADS) $(BIN)/python benchmarks/leaks.py
+	$(THREADS) OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/sweep.py --trials 2 --loop-epochs 1
 	$(BIN)/python benchmarks/corrupt.py --clips $(CLIPS) --noise $(NOISE)
 	$(THREADS) OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/face_track.py $(CLIPS)
 
@@ -48,6 +49,7 @@ bench-gpu:  ## benchmarks on a GPU, with the interpreter PYTHON and clips that i
 	PYTHONPATH=. $(PYTHON) -m mertools.cli demo --only-clips --out bench-out
 	PYTHONPATH=. $(PYTHON) benchmarks/face_track.py bench-out/raw/clips --device cuda \
 	    --out benchmarks/results/face_track_gpu.json
+	PYTHONPATH=. $(PYTHON) benchmarks/sweep.py --device cuda --out benchmarks/results/sweep_gpu.json
 	PYTHONPATH=. $(PYTHON) benchmarks/extraction.py --part gpu --out benchmarks/results/extraction_gpu.json
 
 docs: $(INSTALLED)  ## the documentation as a site, into site/
