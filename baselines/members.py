@@ -149,7 +149,7 @@ def small_network_settings(threads: int) -> Iterator[None]:
     MER2023's baseline).
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads or 1)
     torch.set_flush_denormal(True)
     try:
         yield

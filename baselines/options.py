@@ -111,7 +111,8 @@ class TrainOptions:
             trainings one by one; 1 = all one by one. Any two numbers above 1 give the same networks to the last bit on
             CPU; one by one differs from them by rounding.
         memory: GB that a stack may take; 0 = half of what the machine (or its GPU) has.
-        threads: threads on CPU; a network trained alone is fastest with 1, a stack shares its members among them.
+        threads: threads on CPU; 0 = all cores for a stack, which shares its members among them, and 1 for a network
+            trained alone, which is fastest with it. They change no number of a stack.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -164,7 +165,7 @@ class TrainOptions:
     standardise_by: str = ""
     stack: int = 0
     memory: float = 0.0
-    threads: int = 1
+    threads: int = 0
     device: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
@@ -173,10 +174,20 @@ class TrainOptions:
         Raises:
             ValueError: if a value is out of range (reported as a wrong option).
         """
-        for name in ("repeats", "epochs", "patience", "batch_size", "threads", "max_rows"):
+        for name in ("repeats", "epochs", "patience", "batch_size", "max_rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        for name in ("seed", "fold_seed", "selection_seed", "init_seed", "order_seed", "dropout_seed", "pca", "stack"):
+        for name in (
+            "seed",
+            "fold_seed",
+            "selection_seed",
+            "init_seed",
+            "order_seed",
+            "dropout_seed",
+            "pca",
+            "stack",
+            "threads",
+        ):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative")
         if self.memory < 0:

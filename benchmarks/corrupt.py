@@ -37,7 +37,7 @@ from mertools import Corpus
 from mertools.corpora import prepare
 from mertools.corpora.scanning import AUDIO_SUFFIXES
 from mertools.corruption import Settings, corrupt, draw
-from mertools.corruption.running import available_cores
+from mertools.machine import available_cores
 from mertools.media.writing import QUALITY, Sound, write_wav
 
 TASKS = {"all_blurred": (2, 4), "default": (1, 2, 4)}

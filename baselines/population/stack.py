@@ -17,6 +17,7 @@ from baselines.population.block import Block
 from baselines.population.material import Material
 from baselines.population.seats import Seat
 from baselines.population.steps import Steps
+from mertools.machine import available_cores
 
 if TYPE_CHECKING:
     from baselines.jobs import Job
@@ -113,7 +114,7 @@ def train_stack(jobs: Sequence[Job], shape: tuple[object, ...]) -> list[Seat]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # threads share members, not operations
     try:
-        stack = Stack(jobs, shape, min(options.threads, max(1, len(jobs))))
+        stack = Stack(jobs, shape, min(options.threads or available_cores(), max(1, len(jobs))))
         run_trainer(stack, _Epochs(), epochs=max(job.epochs for job in jobs), device=options.device)
     finally:
         torch.set_num_threads(before)

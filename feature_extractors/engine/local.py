@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from feature_extractors.engine.options import n_cores, resolve_devices
+from feature_extractors.engine.options import resolve_devices
 from feature_extractors.engine.report import Said
 from feature_extractors.engine.tasks import Task
+from mertools.machine import available_cores
 
 if TYPE_CHECKING:
     from feature_extractors.engine.options import ExtractionOptions
@@ -22,7 +23,7 @@ def find_devices(asked: str, options: ExtractionOptions) -> tuple[str, ...]:
 
 def count_cores(options: ExtractionOptions) -> int:
     """See `feature_extractors.engine.engines.Engine.count_cores`."""
-    return n_cores()
+    return available_cores()
 
 
 def run_tasks(setup: WorkerSetup, tasks: Sequence[Task], store: Store) -> Iterator[Said]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -200,8 +199,3 @@ def resolve_precision(precision: Precision | None, device: str) -> Precision:
     if precision is not None:
         return precision
     return "fp32" if device == "cpu" else "bf16"
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from feature_extractors.engine.batching import utterance_of
 from feature_extractors.engine.engines import check_engine, devices_of, find_engine
 from feature_extractors.engine.ledger import Ledger, ask_for, make_ledger
-from feature_extractors.engine.options import ExtractionOptions, n_cores
+from feature_extractors.engine.options import ExtractionOptions
 from feature_extractors.engine.progress import Progress
 from feature_extractors.engine.report import TaskReport
 from feature_extractors.engine.sources import clip_sources
 from feature_extractors.engine.summary import ExtractionSummary, summarise_space
 from mertools.errors import MachineError
+from mertools.machine import available_cores
 from mertools.status import Status
 
 if TYPE_CHECKING:
@@ -160,5 +161,5 @@ def _few_threads() -> None:
     """Keep torch from using more threads than this process may have cores."""
     import torch
 
-    if torch.get_num_threads() > n_cores():
-        torch.set_num_threads(n_cores())
+    if torch.get_num_threads() > available_cores():
+        torch.set_num_threads(available_cores())

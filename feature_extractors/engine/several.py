@@ -22,10 +22,10 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from feature_extractors.engine.options import n_cores
 from feature_extractors.engine.report import Beat, Kept, Said, TaskReport
 from feature_extractors.engine.tasks import Task, narrowed
 from mertools.errors import ExtractionError, MerToolsError
+from mertools.machine import available_cores
 
 if TYPE_CHECKING:
     from feature_extractors.engine.worker import WorkerSetup
@@ -110,7 +110,7 @@ class _Crew:
         self._before = [self._latest(one.spec.fingerprint) for one in setup.asked]
         self._members: list[_Member] = []
         self._began = time.monotonic()
-        self._n_threads = max(1, n_cores() // len(setup.devices))
+        self._n_threads = max(1, available_cores() // len(setup.devices))
 
     def work(self) -> Generator[Said]:
         """Until nothing is left."""

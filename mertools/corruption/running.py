@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -20,6 +19,7 @@ from mertools.corruption.manifest import check_place, check_terms, set_aside, wr
 from mertools.corruption.noise import NoisePool
 from mertools.corruption.settings import Settings
 from mertools.errors import ConfigError, MediaError
+from mertools.machine import available_cores
 from mertools.media import DecoderPool
 
 MUSAN_PARTS = ("music", "noise", "speech")
@@ -142,11 +142,6 @@ def corrupt(
     summary.warnings += warnings
     summary.seconds = time.monotonic() - began
     return summary
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _doubtful(pool: NoisePool) -> list[str]:
