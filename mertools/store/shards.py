@@ -311,7 +311,7 @@ def _row_metadata(record: Record, crc: int) -> dict[str, Any]:
 
 
 def rate_of(times_s: np.ndarray) -> float | None:
-    """Rows per second; None if there are fewer than two rows or the times do not rise.
+    """Rows per second; None if there are fewer than two rows, or the times do not rise by more than rounding.
 
     Example:
         >>> rate_of(np.array([0.0, 0.5, 1.0]))
@@ -320,7 +320,10 @@ def rate_of(times_s: np.ndarray) -> float | None:
     if len(times_s) < 2:
         return None
     span = float(times_s[-1]) - float(times_s[0])
-    return (len(times_s) - 1) / span if math.isfinite(span) and span > 0 else None
+    if not (math.isfinite(span) and span > 0):
+        return None
+    rate = (len(times_s) - 1) / span  # infinite where the span is a denormal number
+    return rate if math.isfinite(rate) else None
 
 
 def _unsound(what: str) -> StoreError:

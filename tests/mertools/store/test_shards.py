@@ -188,3 +188,9 @@ def test_a_header_that_would_be_too_large_is_refused(monkeypatch: pytest.MonkeyP
 def test_the_rate_comes_from_the_times(times: list[float], rate: float | None) -> None:
     found = rate_of(np.array(times, dtype=np.float64))
     assert found == (None if rate is None else pytest.approx(rate))
+
+
+def test_times_that_rise_by_a_denormal_number_have_no_rate() -> None:
+    from mertools.store.shards import rate_of
+
+    assert rate_of(np.array([-1.11253693e-308, 0.0, 0.0])) is None
