@@ -5,7 +5,8 @@ the arithmetic of a small network. So forward and backward pass are recorded onc
 without them.
 
 On CPU each matrix product of a stack is computed by itself: the kernel, hence the rounding, does not depend on how many
-stand beside it, and a batched product is no faster there.
+stand beside it, and a batched product is no faster there. So are functions whose vectorised form rounds otherwise than
+the scalar one, since it depends on the layout of the whole which elements get which.
 """
 
 from __future__ import annotations
@@ -19,6 +20,24 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 _aten = torch.ops.aten
 _SHAPING = (_aten.view.default, _aten.expand.default, _aten._unsafe_view.default, _aten.reshape.default)
+_ALIGNED = 64
+"""Bytes of a cache line; torch's allocator begins every tensor at a multiple."""
+_UNEVEN = frozenset(
+    (
+        _aten.erf.default,
+        _aten.exp.default,
+        _aten.gelu.default,
+        _aten.gelu_backward.default,
+        _aten.log.default,
+        _aten.pow.Tensor_Scalar,
+        _aten.sigmoid.default,
+        _aten.silu.default,
+        _aten.silu_backward.default,
+        _aten.softplus.default,
+        _aten.softplus_backward.default,
+        _aten.tanh.default,
+    )
+)
 
 
 def record(function: Callable[..., Sequence[Tensor]], *example: Tensor) -> Callable[..., list[Tensor]]:
@@ -38,6 +57,8 @@ def record(function: Callable[..., Sequence[Tensor]], *example: Tensor) -> Calla
         for node in graph.graph.nodes:
             if node.target is _aten.bmm.default:
                 node.target = product_of_members
+            elif node.target in _UNEVEN:
+                node.target, node.args = member_by_member, (node.target, *node.args)
     graph.graph.eliminate_dead_code()
     graph.graph.set_codegen(fx.graph.CodeGen())  # positional in, list out: no tree to flatten at each call
     graph.recompile()
@@ -51,11 +72,30 @@ def record(function: Callable[..., Sequence[Tensor]], *example: Tensor) -> Calla
 
 
 def product_of_members(a: Tensor, b: Tensor) -> Tensor:
-    """``torch.bmm``, one member at a time."""
+    """``torch.bmm``, one member at a time.
+
+    Kernels round otherwise where a matrix does not begin at a multiple of a cache line; then it is copied to one.
+    """
     out = a.new_empty(a.shape[0], a.shape[1], b.shape[2])
     for one, left, right in zip(out.unbind(), a.unbind(), b.unbind(), strict=True):
-        torch.mm(left, right, out=one)
+        if one.data_ptr() % _ALIGNED:
+            one.copy_(torch.mm(_at_line(left), _at_line(right)))
+        else:
+            torch.mm(_at_line(left), _at_line(right), out=one)
     return out
+
+
+def _at_line(matrix: Tensor) -> Tensor:
+    return matrix if matrix.data_ptr() % _ALIGNED == 0 else matrix.clone()
+
+
+def member_by_member(operation: Callable[..., Tensor], *arguments: Any, **options: Any) -> Tensor:
+    """An element-wise operation of stacked tensors, one member at a time, each in an order of its own in memory."""
+    n = len(arguments[0])
+    of_members = [
+        a.contiguous().unbind() if isinstance(a, Tensor) and a.dim() and len(a) == n else [a] * n for a in arguments
+    ]
+    return torch.stack([operation(*own, **options) for own in zip(*of_members, strict=True)])
 
 
 def _simplify(graph: fx.Graph) -> None:
