@@ -32,7 +32,7 @@ def logger_name(options: TrainOptions) -> str:
         raise MissingDependencyError(
             "MER-T088",
             f"logger={options.logger} needs the package {options.logger}, which is not installed.",
-            f"Install it with: pip install {options.logger}. Or use logger=none.",
+            f"Install it with: pip install 'mertools[{options.logger}]'. Or use logger=none.",
         )
     return options.logger
 

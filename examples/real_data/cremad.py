@@ -16,15 +16,9 @@ from pathlib import Path
 import numpy as np
 from writing import write_corpus
 
+from mertools.corpora.cremad import EMOTIONS
+
 VOTES = ("A", "D", "F", "H", "N", "S")
-EMOTIONS = {
-    "ANG": "anger",
-    "DIS": "disgust",
-    "FEA": "fear",
-    "HAP": "happiness",
-    "NEU": "neutral",
-    "SAD": "sadness",
-}
 SPACES = {"1": "audio/votes", "2": "face/votes"}
 """First digit of a stimulus's number -> what its raters were given."""
 

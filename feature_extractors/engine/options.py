@@ -185,7 +185,7 @@ def resolve_device(device: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch asserts that it was built with CUDA
         known = device.partition(":")[0] in ("cpu", "cuda")
         reason = str(error).strip().splitlines()[0].rstrip(".") if known else "there is no such device"
         raise MachineError(
