@@ -14,7 +14,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from writing import write_corpus
+from writing import existing_file, write_corpus
 
 from mertools.corpora.cremad import EMOTIONS
 
@@ -28,7 +28,7 @@ FIRST_OF_FOLD = (1001, 1019, 1037, 1055, 1073)
 def main() -> None:
     """Read the votes, write the corpus."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("votes", type=Path)
+    parser.add_argument("votes", type=existing_file)
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
     counts: dict[str, dict[str, np.ndarray]] = {space: {} for space in SPACES.values()}

@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from writing import write_corpus
+from writing import existing_file, write_corpus
 
 QUANTILES = (0, 5, 10, 25, 50, 75, 90, 95, 99, 100)
 SPOKEN_ABOVE = 8.0
@@ -24,7 +24,7 @@ SPOKEN_ABOVE = 8.0
 def main() -> None:
     """Read the npz, write the corpus."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("npz", type=Path)
+    parser.add_argument("npz", type=existing_file)
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
     data = np.load(arguments.npz, allow_pickle=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,14 @@ import numpy as np
 
 from mertools.corpus import Clip, Corpus, Split, Target, Terms
 from mertools.store import SpaceSpec, open_store
+
+
+def existing_file(text: str) -> Path:
+    """A path given on the command line, if there is a file."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{path} is not a file; see docs/results.md for where it comes from")
+    return path
 
 
 def write_corpus(

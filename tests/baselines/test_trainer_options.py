@@ -199,7 +199,7 @@ def test_a_logger_that_is_not_installed_is_refused_with_the_command_before_anyth
     installed(monkeypatch)
     with pytest.raises(MissingDependencyError, match="MER-T088") as refused:
         train(corpus, ["face/nobody"], "attention", tmp_path / "run", target="discrete", logger=name)
-    assert f"pip install {name}" in refused.value.hint
+    assert f"pip install 'mertools[{name}]'" in refused.value.hint
 
 
 @pytest.mark.parametrize(("name", "made_as"), [("wandb", "WandbLogger"), ("mlflow", "MLFlowLogger")])
